@@ -1,0 +1,84 @@
+"""CREATE_ACCOUNT: the user with path and tags, then the login profile, the groups and the policies.
+
+"Already exists" is told apart by the tag that CreateUser sets: a user with this request's id (or that of the
+request it resumes) is ours and the plan goes on from there, any other is somebody else's.
+"""
+
+from connector.model.iam import PASSWORD_ITEM, Facet, Identity, Item
+from connector.model.requests import CreateAccount, Request
+from connector.model.results import ReplyError, StepOutcome
+
+from .attributes import UserAttributes, to_user_attributes
+from .calls import Call, Context, Effect, Plan, Seen, Step, body_of
+from .entitlements import grant_steps
+from .names import REQUEST_ID_TAG, request_tag
+
+USER = "user"
+LOGIN = "login"
+
+NO_PASSWORD = "The account has no console password: no key of IDHub is configured to deliver one (IDHUB_AWS_IDHUB_KEY)."  # noqa: S105 - a sentence, no password
+
+
+def is_ours(identity: Identity, request: Request) -> bool:
+    """Whether this request, or the one it resumes, created the user."""
+    tag = identity.tags.get(REQUEST_ID_TAG)
+    ids = (request.request_id, request.resumes)
+    return tag is not None and any(tag == request_tag(one) for one in ids if one is not None)
+
+
+def plan_create(request: Request, seen: Seen, context: Context) -> Plan:
+    """The whole way to the account, or what is left of it; FAILED for a user that is not ours.
+
+    Raises:
+        RequestRefused: RESERVED_TAG.
+    """
+    body = body_of(request, CreateAccount)
+    identity = seen.overlaid.identity
+    wanted = to_user_attributes(body, request.user_name, request.request_id)
+    if wanted.problems:
+        return Plan(error=ReplyError("INVALID_ATTRIBUTE", "; ".join(wanted.problems)))
+    if (identity is None and context.name_taken) or (identity is not None and not is_ours(identity, request)):
+        return Plan(error=_exists(request, identity))
+    name = request.user_name if identity is None else identity.user_name
+    steps = [_user_step(request, wanted, identity, context)]
+    notes: tuple[str, ...] = ()
+    if context.password:
+        steps.append(_login_step(name, seen, context))
+    else:
+        notes = (NO_PASSWORD,)
+    steps.extend(grant_steps(body.entitlements, seen, name, context, needs=(USER,)))
+    return Plan(tuple(steps), notes=notes)
+
+
+def _user_step(request: Request, wanted: UserAttributes, identity: Identity | None, context: Context) -> Step:
+    tags = [{"Key": key, "Value": value} for key, value in wanted.tags]
+    call = Call("CreateUser", {"UserName": request.user_name, "Path": wanted.path, "Tags": tags})
+    if identity is None:
+        return Step(USER, call)
+    # Without an intent the tag itself is the witness that this request was here before.
+    by_us = USER in context.attempted or identity.tags.get(REQUEST_ID_TAG) == request_tag(request.request_id)
+    return Step(USER, call, shown=True, found=StepOutcome.DONE if by_us else StepOutcome.ALREADY_SO)
+
+
+def _login_step(name: str, seen: Seen, context: Context) -> Step:
+    """Sent in every life: the one password that is delivered is the one that was set last."""
+    params = {"UserName": name, "PasswordResetRequired": context.reset_required}
+    effect = Effect(Facet.LOGIN, Item(PASSWORD_ITEM), present=True)
+    create = Call("CreateLoginProfile", params, effect=effect, password=True)
+    update = Call("UpdateLoginProfile", params, effect=effect, password=True)
+    if seen.told.has(Facet.LOGIN, PASSWORD_ITEM):
+        call = Call("UpdateLoginProfile", params, "", effect, password=True, otherwise=(("NoSuchEntity", create),))
+    else:
+        call = Call(
+            "CreateLoginProfile", params, "", effect, password=True, otherwise=(("EntityAlreadyExists", update),)
+        )
+    return Step(LOGIN, call, needs=(USER,))
+
+
+def _exists(request: Request, identity: Identity | None) -> ReplyError:
+    who = f" ({identity.user_id}, {identity.arn})" if identity is not None else ", which no reading shows"
+    return ReplyError(
+        "ACCOUNT_EXISTS",
+        f"There is a user {request.user_name}{who} that this request did not create; "
+        "name the request that created it in `resumes`, or choose another name",
+    )

@@ -1,0 +1,143 @@
+"""THE table: one row for each operation. Whoever adds an operation writes a body class, a planner and a row.
+
+From it come what is read of the user, the IAM permissions that the connector needs, and what is UNSUPPORTED_OPERATION.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from connector.model.iam import Facet, Identity
+from connector.model.requests import (
+    Body,
+    CreateAccount,
+    DeleteAccount,
+    GrantEntitlements,
+    Operation,
+    Request,
+    RevokeEntitlements,
+)
+
+from .calls import Context, Plan, Seen, body_of
+from .create import is_ours, plan_create
+from .delete import plan_delete
+from .entitlements import facets_of
+from .grant import plan_grant
+from .revoke import plan_revoke
+
+Facets = Callable[[Request, Identity], frozenset[Facet]]
+Planner = Callable[[Request, Seen, Context], Plan]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How one operation is run."""
+
+    body: type[Body]
+    facets: Facets
+    """What the planner looks at besides the identity, which is read first; asked only for a user that is there."""
+    plan: Planner
+    permissions: tuple[str, ...]
+    """IAM actions, those of the readings included. GetCallerIdentity needs none."""
+    ends_absent: bool = False
+    """Read back at the end until the user is gone."""
+
+
+def _of_grant(request: Request, _identity: Identity) -> frozenset[Facet]:
+    return facets_of(body_of(request, GrantEntitlements).entitlements)
+
+
+def _of_revocation(request: Request, _identity: Identity) -> frozenset[Facet]:
+    return facets_of(body_of(request, RevokeEntitlements).entitlements)
+
+
+def _of_creation(request: Request, identity: Identity) -> frozenset[Facet]:
+    """A new user has nothing to read; one of ours is gone on from."""
+    if not is_ours(identity, request):
+        return frozenset()
+    return facets_of(body_of(request, CreateAccount).entitlements) | {Facet.LOGIN}
+
+
+def _everything(_request: Request, _identity: Identity) -> frozenset[Facet]:
+    return frozenset(Facet) - {Facet.IDENTITY}
+
+
+OPERATIONS: Mapping[Operation, Row] = {
+    Operation.CREATE_ACCOUNT: Row(
+        CreateAccount,
+        _of_creation,
+        plan_create,
+        (
+            "iam:GetUser",
+            "iam:CreateUser",
+            "iam:TagUser",  # CreateUser with tags asks for it
+            "iam:GetAccountPasswordPolicy",
+            "iam:GetLoginProfile",
+            "iam:CreateLoginProfile",
+            "iam:UpdateLoginProfile",
+            "iam:ListGroupsForUser",
+            "iam:AddUserToGroup",
+            "iam:ListAttachedUserPolicies",
+            "iam:AttachUserPolicy",
+        ),
+    ),
+    Operation.DELETE_ACCOUNT: Row(
+        DeleteAccount,
+        _everything,
+        plan_delete,
+        (
+            "iam:GetUser",
+            "iam:PutUserPolicy",
+            "iam:AttachUserPolicy",
+            "iam:GetLoginProfile",
+            "iam:DeleteLoginProfile",
+            "iam:ListAccessKeys",
+            "iam:DeleteAccessKey",
+            "iam:ListServiceSpecificCredentials",
+            "iam:DeleteServiceSpecificCredential",
+            "iam:ListSSHPublicKeys",
+            "iam:DeleteSSHPublicKey",
+            "iam:ListSigningCertificates",
+            "iam:DeleteSigningCertificate",
+            "iam:ListMFADevices",
+            "iam:DeactivateMFADevice",
+            "iam:DeleteVirtualMFADevice",
+            "iam:ListGroupsForUser",
+            "iam:RemoveUserFromGroup",
+            "iam:ListAttachedUserPolicies",
+            "iam:DetachUserPolicy",
+            "iam:ListUserPolicies",
+            "iam:DeleteUserPolicy",
+            "iam:DeleteUser",
+        ),
+        ends_absent=True,
+    ),
+    Operation.GRANT_ENTITLEMENTS: Row(
+        GrantEntitlements,
+        _of_grant,
+        plan_grant,
+        (
+            "iam:GetUser",
+            "iam:ListGroupsForUser",
+            "iam:AddUserToGroup",
+            "iam:ListAttachedUserPolicies",
+            "iam:AttachUserPolicy",
+        ),
+    ),
+    Operation.REVOKE_ENTITLEMENTS: Row(
+        RevokeEntitlements,
+        _of_revocation,
+        plan_revoke,
+        (
+            "iam:GetUser",
+            "iam:ListGroupsForUser",
+            "iam:RemoveUserFromGroup",
+            "iam:ListAttachedUserPolicies",
+            "iam:DetachUserPolicy",
+        ),
+    ),
+}
+
+
+def permissions() -> tuple[str, ...]:
+    """Every IAM permission that the operations need, once."""
+    return tuple(sorted({one for row in OPERATIONS.values() for one in row.permissions}))

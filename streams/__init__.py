@@ -1,0 +1,1 @@
+"""Kafka and the other entrances. Has never heard of boto3."""

@@ -1,0 +1,258 @@
+"""The command line `idhub-aws`. Each command imports what it needs when it runs, so that `--help` is quick.
+
+Exit codes: 0 done as asked · 1 could not (Kafka away, topics wrong, something broke) · 2 wrong usage or settings ·
+3 PARTIAL · 4 FAILED · 5 REJECTED · 6 no reply in time · 130 interrupted.
+"""
+
+import asyncio
+import importlib
+import json
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from connector import VERSION
+from connector.errors import ConnectorError, SettingsError
+
+if TYPE_CHECKING:
+    from connector.settings import Settings
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_OF_STATUS = {"SUCCEEDED": 0, "UNCHANGED": 0, "PLANNED": 0, "PARTIAL": 3, "FAILED": 4, "REJECTED": 5}
+EXIT_NO_REPLY = 6
+
+app = typer.Typer(
+    name="idhub-aws",
+    help="Connects IDHub to AWS IAM over Kafka.\n\n"
+    "Settings come from the environment (IDHUB_AWS_…, KAFKA_BOOTSTRAP_SERVERS, the AWS credential chain), a .env file and "
+    "the YAML file named by IDHUB_AWS_CONFIG. Begin with `idhub-aws sandbox`.\n\n"
+    "Exit codes: 0 done · 1 could not · 2 wrong usage or settings · 3 PARTIAL · 4 FAILED · 5 REJECTED · 6 no reply in time.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+topics_app = typer.Typer(help="Create and check the topics.", no_args_is_help=True)
+app.add_typer(topics_app, name="topics")
+
+
+def _fail(message: str, code: int = EXIT_FAILED) -> typer.Exit:
+    typer.echo(f"idhub-aws: {message}", err=True)
+    return typer.Exit(code)
+
+
+def _settings() -> "Settings":
+    from connector.settings import load_settings
+
+    try:
+        return load_settings()
+    except SettingsError as error:
+        for problem in error.problems:
+            typer.echo(f"idhub-aws: {problem.name}: {problem.problem}", err=True)
+        raise typer.Exit(EXIT_USAGE) from None
+
+
+def _logs(settings: "Settings") -> None:
+    from .logs import configure_logs
+
+    configure_logs(json=settings.log_json, level=settings.log_level)
+
+
+def _run(work: Coroutine[Any, Any, int]) -> None:
+    """Run to the end and exit with its code; what is understood is one line, never a traceback."""
+    from aiokafka.errors import KafkaError
+
+    from .errors import StreamsError
+
+    try:
+        code = asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except (StreamsError, ConnectorError) as error:
+        raise _fail(str(error)) from None
+    except KafkaError as error:
+        raise _fail(f"Kafka: {type(error).__name__}: {error}") from None
+    raise typer.Exit(code)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    *, version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False
+) -> None:
+    if version:
+        typer.echo(VERSION)
+        raise typer.Exit
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker: consume requests and refreshes, change IAM, reply. SIGTERM or Ctrl-C drains and leaves."""
+    settings = _settings()
+    _logs(settings)
+
+    async def run() -> int:
+        from .worker import Worker
+
+        the_worker = Worker(settings)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, the_worker.stop)
+        await the_worker.run()
+        return 0
+
+    _run(run())
+
+
+@topics_app.command("create")
+def topics_create() -> None:
+    """Create the topics that are missing; existing ones are left as they are and checked."""
+    settings = _settings()
+
+    async def run() -> int:
+        from .admin import check_topics, create_topics
+
+        created = await create_topics(settings)
+        for name in created:
+            typer.echo(f"created {name}")
+        return _print_problems(await check_topics(settings), good=f"{len(created)} created, all topics as they should be")
+
+    _run(run())
+
+
+@topics_app.command("check")
+def topics_check() -> None:
+    """Check that the topics exist and are as the connector needs them; says the exact mend for each that is not."""
+    settings = _settings()
+
+    async def run() -> int:
+        from .admin import check_topics
+
+        return _print_problems(await check_topics(settings), good="all topics as they should be")
+
+    _run(run())
+
+
+def _print_problems(problems: Any, good: str) -> int:
+    for problem in problems:
+        typer.echo(str(problem), err=True)
+    if not problems:
+        typer.echo(good)
+    return EXIT_FAILED if problems else 0
+
+
+@app.command()
+def send(  # noqa: PLR0913 - one option per part of a request
+    operation: Annotated[
+        str | None, typer.Argument(help="create, delete, grant or revoke (or the full name, such as CREATE_ACCOUNT).")
+    ] = None,
+    user: Annotated[str | None, typer.Argument(help="The IAM user's name.")] = None,
+    *,
+    account: Annotated[str | None, typer.Option(help="The AWS account id; default: that of your own credentials.")] = None,
+    group: Annotated[list[str] | None, typer.Option(help="A group; repeat for more.")] = None,
+    policy: Annotated[
+        list[str] | None, typer.Option(help="A managed policy: an ARN, or the name of one of AWS's own. Repeat for more.")
+    ] = None,
+    attribute: Annotated[list[str] | None, typer.Option(help="An IDHub attribute as name=value; repeat for more.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag as key=value; repeat for more.")] = None,
+    request_id: Annotated[str | None, typer.Option(help="Default: a new one. The same id and content gets the same reply.")] = None,
+    expect_user_id: Annotated[str | None, typer.Option(help="The AIDA… id that must match.")] = None,
+    resumes: Annotated[str | None, typer.Option(help="The id of an earlier request that this one goes on from.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan only; nothing is changed.")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="A JSON file with the fields of a ProvisioningRequest, instead of flags.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the reply.")] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the reply as JSON.")] = False,
+) -> None:
+    """Publish one request, wait for its reply, print it. The exit code tells how it ended."""
+    from .send import SendOptions, send_request
+
+    settings = _settings()
+    _logs(settings.model_copy(update={"log_level": "WARNING"}))
+    options = SendOptions(
+        operation=operation,
+        user=user,
+        account=account,
+        groups=tuple(group or ()),
+        policies=tuple(policy or ()),
+        attributes=tuple(attribute or ()),
+        tags=tuple(tag or ()),
+        request_id=request_id,
+        expected_user_id=expect_user_id,
+        resumes=resumes,
+        dry_run=dry_run,
+        file=file,
+        timeout_s=timeout,
+    )
+
+    async def run() -> int:
+        from .show import print_reply
+
+        try:
+            reply = await send_request(settings, options)
+        except ValueError as error:
+            raise _fail(str(error), EXIT_USAGE) from None
+        except TimeoutError as error:
+            raise _fail(str(error), EXIT_NO_REPLY) from None
+        if as_json:
+            typer.echo(json.dumps(reply, default=str))
+        else:
+            print_reply(reply)
+        return EXIT_OF_STATUS.get(reply["status"], EXIT_FAILED)
+
+    _run(run())
+
+
+@app.command()
+def watch(
+    *,
+    user: Annotated[str | None, typer.Option(help="Only this user's records.")] = None,
+    request: Annotated[str | None, typer.Option(help="Only this request's records.")] = None,
+    since: Annotated[str | None, typer.Option(help="From this time on: 10m, 2h, 1d or ISO 8601. Default: from now.")] = None,
+    topics: Annotated[str, typer.Option(help="Which topics, separated by commas.")] = "replies,audit,changes,dead-letters",
+    until_end: Annotated[bool, typer.Option("--until-end", help="Stop at the present end instead of following.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Follow replies, audit records, changes and dead letters as they are published."""
+    settings = _settings()
+    _logs(settings.model_copy(update={"log_level": "WARNING"}))
+
+    async def run() -> int:
+        from .watch import WatchOptions, watch_topics
+
+        try:
+            options = WatchOptions.parse(user=user, request=request, since=since, topics=topics, until_end=until_end)
+        except ValueError as error:
+            raise _fail(str(error), EXIT_USAGE) from None
+        await watch_topics(settings, options, as_json=as_json)
+        return 0
+
+    _run(run())
+
+
+@app.command()
+def sandbox(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="End after the story; exit code 0 only if all came out as expected.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the worker's log too.")] = False,
+) -> None:
+    """The whole world on this machine: a real Kafka, a strict AWS stand-in, a worker, and a story of requests to watch."""
+    try:
+        demo = importlib.import_module("sandbox.demo")  # by name: the production image leaves the sandbox out
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.split(".")[0] == "sandbox":
+            raise _fail("this installation has no sandbox; use a checkout or the full wheel") from None
+        raise
+    raise typer.Exit(demo.main(once=once, verbose=verbose))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; nothing more to say
+        raise SystemExit(EXIT_FAILED) from None

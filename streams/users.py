@@ -1,0 +1,276 @@
+"""The lane handler: the life of a request in numbered steps, and of a refresh.
+
+The life of a request:
+
+    1 DECODE   bytes → request; what cannot be read is a dead letter, what is readable but wrong is answered REJECTED
+    2 LEDGER   finished → the stored reply again, nothing else; started → wait out the dead worker's last call, resume
+    3 READ     the facets of the user that this operation needs ┐
+    4 PLAN     pure                                             ├ `life.advance` in a thread (connector.provision)
+    5 CHECK    refuse what is unsafe                            ┘
+    6 INTENT   before the first mutation a STARTED entry in the ledger, acknowledged
+    7 EXECUTE  call by call, in a thread, each call behind the lease
+    8 OUTCOME  ledger entry, reply, audit records, account and change in one transaction
+    9 FINISH   the offset is finished
+
+This module moves values between Kafka and the connector and decides nothing about IAM.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from connector.errors import CallForbidden, RequestRefused
+from connector.model.refreshes import Refresh
+from connector.model.requests import Request
+from connector.model.results import Finished, Intent, Outcome, Wait, WriteIntent
+
+from .lanes import Answer, DeadLetter, Delivery, Done, Epoch, Leave, Park, Reopen
+from .outbox import Incoming, Outbox
+from .publish import Message, PartitionWriter, WriteRefused, WriterLost
+from .shared import Shared, Step
+from .wire.errors import WireError
+from .wire.ledger import LedgerEntry
+
+log = structlog.get_logger(__name__)
+
+LEASE_WAIT_S = 0.25
+"""How soon a request asks again after the lease on its partition had run out without the partition being lost."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A request between two turns of its lane."""
+
+    request: Request
+    incoming: Incoming
+    life: Any
+    intent_written: bool = False
+
+
+class UsersWork:
+    """The work of one epoch of one partition of users (the `Work` of `streams.lanes`)."""
+
+    def __init__(self, epoch: Epoch, shared: Shared) -> None:
+        self._epoch = epoch
+        self._shared = shared
+        self._outbox: Outbox = shared.outbox
+        self._writer = shared.new_writer(epoch.partition)
+        self._ledger, self._accounts = shared.views_of(epoch.partition)
+        self._looks: asyncio.Task[None] | None = None
+        self._handlers = {
+            shared.topics.requests: self._handle_request,
+            shared.topics.refreshes: self._handle_refresh,
+        }
+
+    # -- the work of a partition --------------------------------------------------------------------------
+
+    async def open(self, positions: Mapping[str, int]) -> None:
+        """Fence the predecessor, then read what it left: only after the fence is the end of the views the end."""
+        await self._writer.stop()
+        self._writer = self._shared.new_writer(self._epoch.partition)
+        await self._writer.start()
+        await self._ledger.catch_up(self._shared.bulk_reader, positions, self._shared.topics.requests)
+        await self._accounts.catch_up(self._shared.bulk_reader)
+        self._looks = asyncio.create_task(self._look_again())
+
+    def is_finished(self, record: Any) -> bool:
+        """Finished by an earlier life, beyond the committed offset."""
+        return record.topic == self._shared.topics.requests and self._ledger.is_finished(record.offset)
+
+    async def handle(self, delivery: Delivery) -> Answer:
+        try:
+            return await self._handlers[delivery.record.topic](delivery)
+        except WriterLost as error:
+            if self._epoch.is_over():
+                return Leave()
+            raise Reopen(str(error)) from error
+
+    async def bury(self, delivery: Delivery, reason: DeadLetter) -> None:
+        """The original bytes, its coordinates and the reason; a request leaves a mark in the ledger too."""
+        record = delivery.record
+        log.warning(
+            "dead_letter",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            stage=reason.stage,
+            error=reason.error_class,
+            message=reason.message,
+        )
+        try:
+            await self._write(self._outbox.dead_letter(record, reason, self._epoch.partition))
+        except WriterLost as error:
+            raise Reopen(str(error)) from error
+
+    async def close(self) -> None:
+        if self._looks is not None:
+            self._looks.cancel()
+        await self._writer.stop()
+
+    # -- requests -----------------------------------------------------------------------------------------
+
+    async def _handle_request(self, delivery: Delivery) -> Answer:
+        running = delivery.memo
+        if running is None:
+            begun = await self._begin(delivery)
+            if not isinstance(begun, _Running):
+                return begun
+            running = delivery.memo = begun
+        return await self._live(delivery, running)
+
+    async def _begin(self, delivery: Delivery) -> "_Running | Answer":
+        """Steps 1 and 2."""
+        record = delivery.record
+        self._step(Step.DECODE, delivery)
+        if record.value is None:
+            return DeadLetter("DECODE", "NullValue", "a request without a value: requests are never tombstoned")
+        own_account = await self._in_thread(self._shared.connector.own_account)
+        if isinstance(own_account, Wait):
+            return self._park(own_account)
+        try:
+            incoming = self._outbox.incoming(record, own_account)
+        except WireError as error:
+            return DeadLetter("DECODE", type(error).__name__, str(error))
+        if incoming.reply_topic is not None:
+            await self._outbox.check_reply_topic(incoming, self._shared.topic_exists)
+        if incoming.refusal is not None:
+            return await self._refuse(delivery, incoming, incoming.refusal)
+        request = incoming.request
+
+        self._step(Step.LEDGER, delivery)
+        entry = await self._find_entry(incoming)
+        if entry is not None and entry.request_hash != request.content_hash:
+            return await self._refuse(
+                delivery,
+                incoming,
+                RequestRefused(
+                    "CONFLICT",
+                    f"the id {request.request_id} was used before with another content: give the new request an id of its own",
+                ),
+            )
+        if entry is not None and entry.finished:
+            await self._write(self._outbox.repeat(entry, incoming))
+            self._step(Step.FINISH, delivery, repeated=True)
+            return Done()
+        if entry is not None:
+            # A worker that died may have left one call on the wire: it lands within one call timeout, or never.
+            left = self._epoch.assigned_at + self._shared.settings.call_timeout_s - time.monotonic()
+            if left > 0:
+                return Park(left, "the last call of an earlier life may still land")
+        last_known = self._accounts.record_of(incoming.key)
+        life = self._shared.connector.provisioning.begin(request, last_known, entry.intent if entry else None)
+        self._step(Step.READ, delivery)
+        return _Running(request, incoming, life)
+
+    async def _find_entry(self, incoming: Incoming) -> LedgerEntry | None:
+        value = await self._ledger.find(incoming.ledger_key, self._shared.point_reader)
+        return self._outbox.ledger_entry(value) if value is not None else None
+
+    async def _live(self, delivery: Delivery, running: _Running) -> Answer:
+        """Steps 3 to 9: advance until the request waits or is finished."""
+        while True:
+            if running.intent_written:
+                self._step(Step.EXECUTE, delivery)
+            try:
+                advance = await self._in_thread(running.life.advance, self._epoch.may_call)
+            except CallForbidden:
+                # Over: the next owner resumes. Not over: commits are held up, the lease comes back with them.
+                return Leave() if self._epoch.is_over() else Park(LEASE_WAIT_S, "lease")
+            match advance:
+                case Wait():
+                    return self._park(advance)
+                case WriteIntent(intent=intent):
+                    await self._write_intent(delivery, running, intent)
+                case Finished(outcome=outcome):
+                    return await self._finish(delivery, running.incoming, outcome)
+
+    async def _write_intent(self, delivery: Delivery, running: _Running, intent: Intent) -> None:
+        self._step(Step.INTENT, delivery)
+        await self._write(self._outbox.intent(running.incoming, intent))
+        running.intent_written = True
+
+    async def _refuse(self, delivery: Delivery, incoming: Incoming, refusal: RequestRefused) -> Answer:
+        """REJECTED before anything was looked at. It never touches the entry of the request that has the id."""
+        return await self._finish(delivery, incoming, self._outbox.refused(incoming, refusal))
+
+    async def _finish(self, delivery: Delivery, incoming: Incoming, outcome: Outcome) -> Answer:
+        """Steps 8 and 9."""
+        self._step(Step.OUTCOME, delivery, status=outcome.reply.status.value)
+        attempts = self._outbox.outcome_attempts(incoming, outcome)
+        for messages in attempts:
+            try:
+                await self._write(messages)
+                break
+            except WriteRefused as error:
+                log.warning(
+                    "outcome.refused", request_id=incoming.request_id, error=str(error), what_now="a shortened reply"
+                )
+        else:
+            return DeadLetter("PUBLISH", "WriteRefused", "Kafka refuses the outcome even shortened; see the worker's log")
+        self._step(Step.FINISH, delivery, status=outcome.reply.status.value)
+        return Done()
+
+    # -- refreshes ----------------------------------------------------------------------------------------
+
+    async def _handle_refresh(self, delivery: Delivery) -> Answer:
+        """Read the named facets, compare with what was last known, publish what differs. Simply redone after a crash."""
+        record = delivery.record
+        if record.value is None:
+            return DeadLetter("DECODE", "NullValue", "a refresh without a value")
+        try:
+            refresh: Refresh = self._outbox.refresh(record)
+        except (WireError, RequestRefused) as error:
+            return DeadLetter("DECODE", type(error).__name__, str(error))
+        key, last_known = record.key, self._accounts.record_of(record.key)
+        try:
+            result = await self._in_thread(
+                self._shared.connector.refreshing.refresh, refresh, last_known, self._epoch.may_call
+            )
+        except CallForbidden:
+            return Leave() if self._epoch.is_over() else Park(LEASE_WAIT_S, "lease")
+        if isinstance(result, Wait):
+            return self._park(result)
+        if result.account is not None:
+            await self._write(self._outbox.refreshed(key, result, self._epoch.partition))
+        return Done()
+
+    async def _look_again(self) -> None:
+        """Ask for a refresh of every account whose second look is due. Nothing queues behind the wait for it."""
+        while not self._epoch.is_over():
+            now = self._shared.clock.now()
+            due = self._accounts.take_due(now)
+            if due:
+                try:
+                    await self._writer.write(self._outbox.look_again(due, now, self._epoch.partition))
+                except WriterLost:
+                    return
+            await asyncio.sleep(self._shared.settings.tick_s)
+
+    # -- small things -------------------------------------------------------------------------------------
+
+    async def _write(self, messages: Sequence[Message]) -> None:
+        """Publish in one transaction, then let the views know at once: nobody waits to read them back."""
+        offsets = await self._writer.write(messages)
+        for message, offset in zip(messages, offsets, strict=True):
+            if message.topic == self._shared.topics.ledger and message.key is not None:
+                self._ledger.wrote(message.key, offset)
+            elif message.topic == self._shared.topics.accounts and message.key is not None:
+                self._accounts.wrote(message)
+
+    async def _in_thread(self, function: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._shared.threads, _call, function, arguments)
+
+    def _park(self, wait: Wait) -> Park:
+        self._shared.waiting(wait)
+        return Park(wait.seconds, wait.reason)
+
+    def _step(self, step: Step, delivery: Delivery, **facts: Any) -> None:
+        self._shared.on_step(step, delivery, facts)
+
+
+def _call(function: Any, arguments: tuple[Any, ...]) -> Any:
+    return function(*arguments)

@@ -1,0 +1,30 @@
+"""What every test gets: no sockets where none are needed, one Kafka per run for those who ask, a hypothesis profile."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+import pytest_socket
+
+pytest_plugins = ["tests.support.kafka"]
+
+TESTS = Path(__file__).parent
+WITHOUT_SOCKETS = {"unit", "properties"}
+
+# A shared machine's pauses say nothing about an example; the blob reproduces a failure of another machine.
+hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True)
+def _no_network_where_none_is_needed(request: pytest.FixtureRequest) -> Iterator[None]:
+    room = request.path.relative_to(TESTS).parts[0]
+    if room not in WITHOUT_SOCKETS:
+        yield
+        return
+    pytest_socket.disable_socket(allow_unix_socket=True)  # the event loop wakes itself through a pair of those
+    try:
+        yield
+    finally:
+        pytest_socket.enable_socket()
