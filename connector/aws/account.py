@@ -29,12 +29,43 @@ POLICY_KEEPS_S = 300.0
 log = structlog.get_logger(__name__)
 
 
+class Line:
+    """One request's line to AWS: puts its mark on every call, and asks its worker whether it may call."""
+
+    __slots__ = ("_api", "_marker", "_request_id", "_user_name", "may_call")
+
+    def __init__(self, api: Api, marker: Marker, request_id: str, user_name: str) -> None:
+        self._api = api
+        self._marker = marker
+        self._request_id = request_id
+        self._user_name = user_name
+        self.may_call: MayCall = _not_yet
+
+    def ask(self, action: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """One reading.
+
+        Raises:
+            AwsError: AWS answered with an error, or did not.
+            CallForbidden: the worker may not call; nothing was sent.
+        """
+        return self.send(action, params, 0)
+
+    def send(self, action: str, params: Mapping[str, Any], step: int) -> Mapping[str, Any]:
+        """One call of a step; raises as `ask` does."""
+        mark = self._marker.mark(self._request_id, step, action, self._user_name)
+        return self._api.call(action, params, mark, self.may_call)
+
+
+def _not_yet() -> bool:
+    return False
+
+
 class AwsAccount:
     """The account that the connector's credentials belong to; shared by all lanes and their threads."""
 
     def __init__(self, api: Api, marker: Marker, clock: Clock, pace: Pace, expected_user: str | None = None) -> None:
         """`expected_user`: the user name that the settings say the credentials belong to."""
-        self.api = api
+        self._api = api
         self._marker = marker
         self._clock = clock
         self._pace = pace
@@ -53,26 +84,11 @@ class AwsAccount:
         """Who we are, as far as it was asked."""
         return self._caller
 
-    def ask(self, may_call: MayCall, request_id: str = NO_REQUEST, user_name: str = "") -> Ask:
-        """Readings of one request: every call carries its mark as step 0."""
+    def line(self, request_id: str = NO_REQUEST, user_name: str = "") -> "Line":
+        """A line to AWS whose calls are marked as those of one request on one user."""
+        return Line(self._api, self._marker, request_id, user_name)
 
-        def one(action: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
-            return self.api.call(action, params, self._marker.mark(request_id, 0, action, user_name), may_call)
-
-        return one
-
-    def send(
-        self, action: str, params: Mapping[str, Any], step: int, request_id: str, user_name: str, may_call: MayCall
-    ) -> Mapping[str, Any]:
-        """One mutating call of a request's step.
-
-        Raises:
-            AwsError: AWS answered with an error, or did not.
-            CallForbidden: the worker may not call; nothing was sent.
-        """
-        return self.api.call(action, params, self._marker.mark(request_id, step, action, user_name), may_call)
-
-    def caller(self, may_call: MayCall) -> Caller:
+    def caller(self, line: "Line") -> Caller:
         """Who the connector is, asked once in a while.
 
         Raises:
@@ -90,8 +106,7 @@ class AwsAccount:
             if refused is not None and self._clock.monotonic() < self._probe_at:
                 raise AwsError(refused.kind, refused.code, refused.message, action=refused.action)
             try:
-                told = self.ask(may_call)("GetCallerIdentity", {})
-                caller = self._to_caller(told)
+                caller = self._to_caller(line.ask("GetCallerIdentity", {}))
             except AwsError as error:
                 if error.kind is ErrorClass.OUR_CREDENTIALS:
                     self._refuse(error)
@@ -117,7 +132,7 @@ class AwsAccount:
                 "AWS does not take the connector's own credentials; requests wait until it does",
                 code=error.code,
                 reason=error.message,
-                way_out="mend the access key (IDHUB_AWS_ACCESS_KEY_ID, AWS_PROFILE, the role …) or this machine's clock",
+                way_out="mend IDHUB_AWS_ACCESS_KEY_ID, the credential chain (AWS_PROFILE …) or this machine's clock",
             )
         self._caller = None
         self._refused = error

@@ -14,6 +14,7 @@ import botocore.exceptions as boto
 from botocore.config import Config
 from botocore.session import Session as BotocoreSession
 
+from connector.errors import SettingProblem, SettingsError
 from connector.ports import MayCall
 
 from .errors import AwsError, ErrorClass, classify
@@ -140,6 +141,18 @@ class BotoApi:
         self._watchdog.close()
         for client in self._clients.values():
             client.close()
+
+
+def open_api(settings: ClientSettings) -> BotoApi:
+    """The account behind some settings; no call is made.
+
+    Raises:
+        SettingsError: boto3 cannot use what it reads by itself: a missing profile, an endpoint that is none.
+    """
+    try:
+        return BotoApi(settings)
+    except (boto.BotoCoreError, ValueError) as error:
+        raise SettingsError((SettingProblem("AWS_*", str(error)),)) from None
 
 
 def _is(service: str, action: str) -> bool:

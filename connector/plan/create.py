@@ -26,17 +26,24 @@ def is_ours(identity: Identity, request: Request) -> bool:
     return tag is not None and any(tag == request_tag(one) for one in ids if one is not None)
 
 
-def plan_create(request: Request, seen: Seen, context: Context) -> Plan:
-    """The whole way to the account, or what is left of it; FAILED for a user that is not ours.
+def check_create(request: Request) -> ReplyError | None:
+    """Why IAM could not hold the attributes and tags, every reason at once.
 
     Raises:
         RequestRefused: RESERVED_TAG.
     """
+    wanted = to_user_attributes(body_of(request, CreateAccount), request.user_name, request.request_id)
+    return ReplyError("INVALID_ATTRIBUTE", "; ".join(wanted.problems)) if wanted.problems else None
+
+
+def plan_create(request: Request, seen: Seen, context: Context) -> Plan:
+    """The whole way to the account, or what is left of it; FAILED for a user that is not ours.
+
+    The attributes have passed `check_create`.
+    """
     body = body_of(request, CreateAccount)
     identity = seen.overlaid.identity
     wanted = to_user_attributes(body, request.user_name, request.request_id)
-    if wanted.problems:
-        return Plan(error=ReplyError("INVALID_ATTRIBUTE", "; ".join(wanted.problems)))
     if (identity is None and context.name_taken) or (identity is not None and not is_ours(identity, request)):
         return Plan(error=_exists(request, identity))
     name = request.user_name if identity is None else identity.user_name

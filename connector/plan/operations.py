@@ -16,9 +16,10 @@ from connector.model.requests import (
     Request,
     RevokeEntitlements,
 )
+from connector.model.results import ReplyError
 
 from .calls import Context, Plan, Seen, body_of
-from .create import is_ours, plan_create
+from .create import check_create, is_ours, plan_create
 from .delete import plan_delete
 from .entitlements import facets_of
 from .grant import plan_grant
@@ -38,6 +39,8 @@ class Row:
     plan: Planner
     permissions: tuple[str, ...]
     """IAM actions, those of the readings included. GetCallerIdentity needs none."""
+    check: Callable[[Request], ReplyError | None] = lambda _request: None
+    """What fails a request, or rejects it (RequestRefused), without a look at the user."""
     ends_absent: bool = False
     """Read back at the end until the user is gone."""
 
@@ -79,6 +82,7 @@ OPERATIONS: Mapping[Operation, Row] = {
             "iam:ListAttachedUserPolicies",
             "iam:AttachUserPolicy",
         ),
+        check=check_create,
     ),
     Operation.DELETE_ACCOUNT: Row(
         DeleteAccount,

@@ -7,7 +7,8 @@ epochs, leases, offsets and parking. They know nothing of IAM, of Avro or of wha
 
 from .api import Answer, DeadLetter, Delivery, Done, Leave, Park, Reopen, Work, WorkFactory
 from .epoch import Epoch
-from .runner import LaneConsumer, LaneSettings
+from .group import LaneSettings
+from .runner import LaneConsumer
 
 __all__ = [
     "Answer",

@@ -58,7 +58,7 @@ Answer = Done | Park | DeadLetter | Leave
 class Reopen(Exception):
     """The work cannot publish any more (fenced, or a transaction ended unknown): open the partition again.
 
-    Raised by `Work.open`, `handle` or `bury`. The lanes drop what was in flight, go back to the lowest
+    Raised by `Work.handle` or `bury`. The lanes drop what was in flight, go back to the lowest
     unfinished offset and start a new epoch, whose views tell what was in fact finished.
     """
 
@@ -69,7 +69,8 @@ class Work(Protocol):
     async def open(self, positions: Mapping[str, int]) -> None:
         """Fence the predecessor and read the views to their end. Nothing is delivered before this returned.
 
-        `positions` says for each topic from which offset on records will be delivered. A failure is tried again and never opens the gate.
+        `positions` says for each topic from which offset on records will be delivered. Called once: after a failure
+        this work is closed, and a new one is made and opened; a failure never opens the gate.
         """
 
     def is_finished(self, record: Any) -> bool:
@@ -86,7 +87,8 @@ class Work(Protocol):
         """Publish the dead letter; the lane goes on when this returned."""
 
     async def close(self) -> None:
-        """Let go of what `open` took. Called once, also after a failed `open`."""
+        """Let go of what `open` took, within 5 s. Called once, also after a failed or cancelled `open`."""
 
 
 WorkFactory = Callable[[Epoch], Work]
+"""Makes the work of an epoch; taking nothing yet, because a gate that fails to open makes another."""

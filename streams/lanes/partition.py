@@ -1,15 +1,16 @@
 """One epoch of one partition: its lanes, its offsets, its running work, from the gate to the revocation."""
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Protocol
 
 import structlog
 
-from .api import DeadLetter as DeadLetterAnswer
-from .api import Delivery, Done, Leave, Park, Reopen, Work
+from .api import Answer, DeadLetter, Delivery, Done, Leave, Park, Reopen, Work, WorkFactory
 from .epoch import Epoch
 from .queues import Lanes
+from .slots import Slots
 from .tracker import OffsetTracker
 
 log = structlog.get_logger(__name__)
@@ -17,96 +18,113 @@ log = structlog.get_logger(__name__)
 MAX_FAILURES = 5
 """How often a handler may break on one record (a bug, not an answer) before the record is buried."""
 
-OPEN_RETRY_S = (0.1, 0.5, 1.0, 2.0, 5.0)
-"""Waits between attempts to open the gate; the last one repeats."""
+BURY_AGAIN_S = 5.0
+"""How long a lane waits before it tries again to bury a record."""
+
+LEFT_AGAIN_S = 0.25
+"""How long a lane waits after a handler left although the epoch goes on."""
+
+CLOSE_S = 5.0
+"""How long the work of an epoch may take to close, and what was cancelled to end."""
+
+
+class Owner(Protocol):
+    """What a run tells its consumer."""
+
+    def regulate(self, run: "PartitionRun") -> None:
+        """Offsets were finished: fetching may go on."""
+
+    def reopen(self, run: "PartitionRun", why: str) -> None:
+        """The run cannot go on; its partition has to be opened again."""
 
 
 class PartitionRun:
     """Drives the `Work` of one epoch. Owned by the `LaneConsumer`, which tells it what was fetched."""
 
-    def __init__(
-        self,
-        epoch: Epoch,
-        work: Work,
-        *,
-        start: Callable[["PartitionRun", Delivery], None],
-        regulate: Callable[["PartitionRun"], None],
-        reopen: Callable[["PartitionRun", str], None],
-    ) -> None:
+    def __init__(self, epoch: Epoch, make_work: WorkFactory, slots: Slots, owner: Owner) -> None:
         self.epoch = epoch
-        self.work = work
-        self.gate_open = False
         self.trackers: dict[Any, OffsetTracker] = {}
-        self._by_topic: dict[str, OffsetTracker] = {}
+        """By topic-partition; empty until it is known where delivery begins."""
+        self.gate: asyncio.Task[None] | None = None
+        """The task that opens the gate; ends with the epoch."""
+        self.gate_open = False
         self.paused: set[Any] = set()
+        self._make_work, self._slots, self._owner = make_work, slots, owner
+        self._work: Work
+        self._by_topic: dict[str, OffsetTracker] = {}
+        self._rewound: dict[Any, int] = {}
         self._lanes = Lanes()
         self._running: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
-        self._start, self._regulate, self._reopen = start, regulate, reopen
+        self._closing: asyncio.Task[None] | None = None
 
-    async def open_work(self, positions: dict[Any, int]) -> bool:
-        """Try until the work is open (True) or the epoch is over (False)."""
-        attempt = 0
-        while not self.epoch.is_over():
-            try:
-                await self.work.open({tp.topic: position for tp, position in positions.items()})
-            except Exception as error:  # noqa: BLE001 - whatever it was, the gate stays shut and it is tried again
-                wait = OPEN_RETRY_S[min(attempt, len(OPEN_RETRY_S) - 1)]
-                attempt += 1
-                log.warning(
-                    "partition.not_open",
-                    partition=self.epoch.partition,
-                    error=f"{type(error).__name__}: {error}",
-                    retry_in_s=wait,
-                )
-                await asyncio.sleep(wait)
-            else:
-                return not self.epoch.is_over()
-        return False
+    # -- the gate -----------------------------------------------------------------------------------------
 
-    def begin(self, positions: dict[Any, int]) -> None:
-        """Open the gate: records are delivered from these positions on."""
+    def place(self, positions: Mapping[Any, int]) -> None:
+        """Where delivery will begin; from now on the run's offsets can be committed."""
         self.trackers = {tp: OffsetTracker(position) for tp, position in positions.items()}
         self._by_topic = {tp.topic: tracker for tp, tracker in self.trackers.items()}
+
+    async def open(self) -> None:
+        """Open the work once. Whatever it raises, the gate stays shut and what it took is let go of."""
+        work = self._make_work(self.epoch)
+        try:
+            await work.open({topic: tracker.position for topic, tracker in self._by_topic.items()})
+        except BaseException:
+            await _close(work, self.epoch)
+            raise
+        self._work = work
         self.gate_open = True
 
+    @property
+    def delivers(self) -> bool:
+        """Whether fetched records are taken."""
+        return self.gate_open and not self.epoch.is_over()
+
+    # -- deliveries ---------------------------------------------------------------------------------------
+
     def deliver(self, tp: Any, records: Iterable[Any]) -> None:
-        """Take fetched records of one topic-partition, in order."""
+        """Take fetched records of one topic-partition, in order.
+
+        Raises:
+            ValueError: an offset came after one behind it.
+        """
         tracker = self.trackers[tp]
         for record in records:
             tracker.deliver(record.offset)
-            if self.work.is_finished(record):
+            if self._work.is_finished(record):
                 tracker.finish(record.offset)
                 continue
             delivery = Delivery(record)
             if self._lanes.add(delivery):
-                self._start(self, delivery)
+                self._start(delivery)
 
-    def spawn(self, delivery: Delivery, ended: Callable[[], None]) -> None:
-        """Run the handler on the head of a lane; `ended` is called when its slot is free again."""
+    def rewind(self, tp: Any, offset: int) -> None:
+        """The partition's offsets begin anew (it was made again): the next epoch starts there."""
+        self._rewound[tp] = offset
+
+    def _start(self, delivery: Delivery) -> None:
+        self._slots.put(partial(self._begin, delivery))
+
+    def _begin(self, delivery: Delivery, free: Callable[[], None]) -> bool:
+        if self.epoch.is_over():
+            return False
         task = asyncio.get_running_loop().create_task(self._work_on(delivery))
         self._running.add(task)
+        task.add_done_callback(partial(self._ended, free))
+        return True
 
-        def done(task: asyncio.Task[None]) -> None:
-            self._running.discard(task)
-            ended()
-
-        task.add_done_callback(done)
+    def _ended(self, free: Callable[[], None], task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        free()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("lane.broken", partition=self.epoch.partition, exc_info=error)
 
     async def _work_on(self, delivery: Delivery) -> None:
-        if self.epoch.is_over():
-            return
         try:
-            answer = await self.work.handle(delivery)
-            if isinstance(answer, DeadLetterAnswer):
-                await self.work.bury(delivery, answer)
-                answer = Done()
+            answer = await self._answer(delivery)
         except Reopen as reason:
-            self._reopen(self, str(reason))
-            return
-        except Exception as error:  # noqa: BLE001 - a bug in a handler must not stop its partition
-            answer = await self._broken(delivery, error)
-        if self.epoch.is_over() and not isinstance(answer, Done):
+            self._owner.reopen(self, str(reason))
             return
         match answer:
             case Done():
@@ -114,55 +132,61 @@ class PartitionRun:
             case Park(seconds=seconds):
                 self._wake_later(delivery, seconds)
             case Leave():
-                pass
+                self._wake_later(delivery, LEFT_AGAIN_S)
 
-    async def _broken(self, delivery: Delivery, error: Exception) -> Done | Park | Leave:
+    async def _answer(self, delivery: Delivery) -> Done | Park | Leave:
+        try:
+            answer: Answer = await self._work.handle(delivery)
+        except Reopen:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug in a handler must not stop its partition
+            return await self._broken(delivery, error)
+        if isinstance(answer, DeadLetter):
+            return await self._bury(delivery, answer)
+        return answer
+
+    async def _broken(self, delivery: Delivery, error: Exception) -> Done | Park:
         """The handler raised what nobody foresaw: try again with growing waits, then bury it with the reason."""
-        record = delivery.record
         delivery.failures += 1
-        log.error(
-            "handler.broken",
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            failures=delivery.failures,
-            exc_info=error,
-        )
+        log.error("handler.broken", **_where(delivery), failures=delivery.failures, exc_info=error)
         if delivery.failures < MAX_FAILURES:
             delivery.memo = None
             return Park(0.2 * 4 ** (delivery.failures - 1), "handler broken")
+        # The error's text may hold anything, so only its class leaves the process.
+        reason = DeadLetter("HANDLE", type(error).__name__, "the handler broke; see the worker's log")
+        return await self._bury(delivery, reason)
+
+    async def _bury(self, delivery: Delivery, reason: DeadLetter) -> Done | Park:
         try:
-            # The error's text may hold anything, so only its class leaves the process.
-            await self.work.bury(
-                delivery, DeadLetterAnswer("HANDLE", type(error).__name__, "the handler broke; see the worker's log")
-            )
-        except Reopen as reason:
-            self._reopen(self, str(reason))
-            return Leave()
+            await self._work.bury(delivery, reason)
+        except Reopen:
+            raise
         except Exception:
-            log.exception("dead_letter.not_written", offset=record.offset)
-            return Park(5.0, "dead letter not written")
+            # Nothing may be skipped, and nothing else may be held up.
+            log.exception("dead_letter.not_written", **_where(delivery))
+            return Park(BURY_AGAIN_S, "dead letter not written")
         return Done()
 
     def _finish(self, delivery: Delivery) -> None:
         self._by_topic[delivery.record.topic].finish(delivery.record.offset)
+        following = self._lanes.finish(delivery)
         if not self.epoch.is_over():
-            following = self._lanes.finish(delivery)
             if following is not None:
-                self._start(self, following)
-            self._regulate(self)
+                self._start(following)
+            self._owner.regulate(self)
 
     def _wake_later(self, delivery: Delivery, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        timers = self._timers
+        if self.epoch.is_over():
+            return
 
         def wake() -> None:
-            timers.discard(handle)
-            if not self.epoch.is_over():
-                self._start(self, delivery)
+            self._timers.discard(handle)
+            self._start(delivery)
 
-        handle = loop.call_later(max(seconds, 0.0), wake)
-        timers.add(handle)
+        handle = asyncio.get_running_loop().call_later(max(seconds, 0.0), wake)
+        self._timers.add(handle)
+
+    # -- figures ------------------------------------------------------------------------------------------
 
     @property
     def lanes(self) -> int:
@@ -170,29 +194,64 @@ class PartitionRun:
         return len(self._lanes)
 
     @property
+    def running(self) -> int:
+        """Deliveries that a handler works on."""
+        return len(self._running)
+
+    @property
+    def parked(self) -> int:
+        """Deliveries that wait for their time."""
+        return len(self._timers)
+
+    @property
     def unfinished(self) -> int:
         return sum(tracker.unfinished for tracker in self.trackers.values())
 
     def committable(self) -> dict[Any, int]:
-        return {tp: tracker.committable for tp, tracker in self.trackers.items()}
+        return {tp: tracker.committable for tp, tracker in self.trackers.items()} | self._rewound
 
-    async def settle(self, deadline_s: float) -> bool:
-        """Wait for what runs to end (parked deliveries stay unfinished). True: all ended in time."""
-        for timer in tuple(self._timers):
+    # -- the end ------------------------------------------------------------------------------------------
+
+    def revoke(self) -> None:
+        """The epoch is over: no call and no handler begins, nothing is opened any more."""
+        self.epoch.revoke()
+        if self.gate is not None:
+            self.gate.cancel()
+
+    async def settle(self, within_s: float) -> bool:
+        """Wait for what runs to end; parked deliveries stay unfinished. True: all ended in time."""
+        for timer in self._timers:
             timer.cancel()
         self._timers.clear()
-        running = {task for task in self._running if task is not asyncio.current_task()}
-        if not running:
-            return True
-        _, pending = await asyncio.wait(running, timeout=deadline_s)
-        return not pending
+        if self._running:
+            await asyncio.wait(tuple(self._running), timeout=within_s)
+        return not self._running
 
-    async def abandon(self) -> None:
-        """Cancel what still runs (its calls were waited out) and let go of the work."""
-        for task in tuple(self._running):
-            if task is not asyncio.current_task():
+    def close(self) -> "asyncio.Task[None]":
+        """Cancel what still runs (its calls were waited out) and let go of the work, once."""
+        if self._closing is None:
+            for task in self._running:
                 task.cancel()
-        try:
-            await self.work.close()
-        except Exception as error:  # noqa: BLE001 - closing is best effort, fencing protects the successor
-            log.warning("partition.not_closed", partition=self.epoch.partition, error=str(error))
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+        return self._closing
+
+    async def _close(self) -> None:
+        cancelled = {task for task in (self.gate, *self._running) if task is not None}
+        if cancelled:
+            await asyncio.wait(cancelled, timeout=2 * CLOSE_S)  # the gate may be closing what it could not open
+        if self.gate_open:
+            await _close(self._work, self.epoch)
+
+
+async def _close(work: Work, epoch: Epoch) -> None:
+    """Best effort: fencing protects the successor from what is left behind."""
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await work.close()
+    except Exception as error:  # noqa: BLE001 - said, and nothing else can be done
+        log.warning("partition.not_closed", partition=epoch.partition, error=f"{type(error).__name__}: {error}")
+
+
+def _where(delivery: Delivery) -> dict[str, Any]:
+    record = delivery.record
+    return {"topic": record.topic, "partition": record.partition, "offset": record.offset}

@@ -23,11 +23,15 @@ class Lanes:
         return False
 
     def finish(self, delivery: Delivery) -> Delivery | None:
-        """The lane's head is finished; gives the next one of that lane, now its head."""
+        """The head of a lane is finished; gives the next one of that lane, now its head.
+
+        Raises:
+            ValueError: this delivery is not the head of its lane.
+        """
         queue = self._queues[delivery.key]
-        head = queue.popleft()
-        if head is not delivery:
+        if queue[0] is not delivery:
             raise ValueError("only the head of a lane can finish")
+        queue.popleft()
         if queue:
             return queue[0]
         del self._queues[delivery.key]

@@ -1,185 +1,163 @@
-"""The consumer of the lanes: assignments, polling, commits with their lease, pausing, draining.
+"""The consumer of the lanes: assignments, polling, pausing, opening, draining.
 
 aiokafka sends no heartbeats while its assignment callback runs and swallows what it raises, so that callback only
-opens new epochs; a task per partition does the rest. `pause()` is forgotten at every reassignment.
+begins new epochs; a task per partition opens their gates. `pause()` is forgotten at every reassignment.
 """
 
 import asyncio
 import contextlib
+import itertools
 import time
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka import ConsumerRebalanceListener
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from .api import Delivery, WorkFactory
+from streams.away import Away, describe
+from streams.clients import broken, end
+
+from .api import WorkFactory
+from .commits import Commits
 from .epoch import Epoch
+from .group import LaneSettings, MakeConsumer, group_consumer
 from .partition import PartitionRun
+from .slots import Slots
 
 log = structlog.get_logger(__name__)
 
 POLL_MS = 250
 MAX_POLL_RECORDS = 500
+
 AWAY_RETRY_S = 2.0
 """Seconds between attempts while Kafka cannot be reached."""
 
+AWAY_AFTER_S = 10.0
+"""Joining the group may wait for other members; after this long it is said that there is no answer."""
 
-@dataclass(frozen=True, slots=True)
-class LaneSettings:
-    """What the lanes need to know; seconds unless the name says otherwise."""
-
-    bootstrap_servers: str
-    group: str
-    topics: tuple[str, ...]
-    """Co-partitioned topics: partition n of all of them goes to one member (range assignment)."""
-    session_timeout_s: float
-    rebalance_timeout_s: float
-    call_timeout_s: float
-    tick_s: float = 1.0
-    drain_s: float = 25.0
-    run_ahead: int = 2_000
-    in_flight: int = 512
-    client: dict[str, Any] = field(default_factory=dict)
-    """More arguments for aiokafka: security, client id."""
-
-    @property
-    def lease_s(self) -> float:
-        return self.session_timeout_s - self.call_timeout_s
+OPEN_RETRY_S = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Waits between attempts to open a gate; the last one repeats."""
 
 
 class LaneConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
     """Consumes co-partitioned topics in lanes. `run` works until `stop` is called."""
 
-    def __init__(self, settings: LaneSettings, factory: WorkFactory) -> None:
+    def __init__(
+        self,
+        settings: LaneSettings,
+        factory: WorkFactory,
+        *,
+        make_consumer: MakeConsumer = group_consumer,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.settings = settings
-        self._factory = factory
-        self._consumer: Any = None
-        self._runs: dict[int, PartitionRun] = {}
-        self._ready: deque[tuple[PartitionRun, Delivery]] = deque()
-        self._active = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._stopping = asyncio.Event()
-        self._commit_lock = asyncio.Lock()
-        self._kafka_away = False
         self.subscribed = asyncio.Event()
         """Set once the first assignment has been received."""
+        self._factory, self._make_consumer, self._monotonic = factory, make_consumer, monotonic
+        self._consumer: Any = None
+        self._runs: dict[int, PartitionRun] = {}
+        self._rebalancing = False
+        self._closing: dict[int, asyncio.Task[None]] = {}
+        self._slots = Slots(settings.in_flight)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._away = Away(settings.bootstrap_servers)
+        self._commits = Commits(self._is_current, settings.session_timeout_s, self._away, monotonic)
 
     # -- life ---------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Consume until `stop`; returns when the running work has drained and the group was left."""
-        await self._connect()
-        if self._stopping.is_set():
-            return
-        ticker = asyncio.create_task(self._tick())
-        try:
-            await self._poll()
-        finally:
-            await self._drain()  # the ticker goes on: running requests need their lease to end well
-            ticker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await ticker
-            await self._consumer.stop()
+        while not self._stopping.is_set():
+            self._consumer = self._make_consumer(self.settings)
+            try:
+                if await self._join():
+                    await self._poll_until_stopped()
+            finally:
+                await self._leave()
 
     def stop(self) -> None:
-        """Begin to drain: nothing new is started, what runs may end within the drain time."""
+        """Begin to drain: nothing new begins, what runs may end within the drain time."""
+        self._slots.close()
         self._stopping.set()
 
-    async def _connect(self) -> None:
-        """Subscribe; while Kafka is away say so once and try again."""
-        s = self.settings
-        while True:
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=s.bootstrap_servers,
-                group_id=s.group,
-                enable_auto_commit=False,
-                # Safe, and "latest" is not: a lost offset must not skip requests; the ledger skips what is finished.
-                auto_offset_reset="earliest",
-                isolation_level="read_committed",
-                partition_assignment_strategy=(RangePartitionAssignor,),
-                session_timeout_ms=int(s.session_timeout_s * 1000),
-                heartbeat_interval_ms=max(int(s.session_timeout_s * 1000 / 6), 100),
-                rebalance_timeout_ms=int(s.rebalance_timeout_s * 1000),
-                # Handlers never block the poll loop, so this only has to outlast the callbacks.
-                max_poll_interval_ms=max(int(s.rebalance_timeout_s * 1000), 300_000),
-                **s.client,
-            )
-            consumer.subscribe(topics=list(s.topics), listener=self)
-            self._consumer = consumer  # the assignment callback may come before start() returns
-            try:
-                await consumer.start()
-            except (KafkaError, OSError) as error:
-                self._say_away(error)
-                await consumer.stop()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), AWAY_RETRY_S)
-                if self._stopping.is_set():
-                    return
-                continue
-            self._say_back()
-            return
-
-    async def _poll(self) -> None:
+    async def _join(self) -> bool:
+        """Subscribe and wait for the first assignment. False: stopped, or Kafka is away and it is time to try again."""
+        self._consumer.subscribe(topics=list(self.settings.topics), listener=self)
+        starting = asyncio.create_task(self._consumer.start())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
-            while not self._stopping.is_set():
-                fetch = asyncio.create_task(self._consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_POLL_RECORDS))
-                await asyncio.wait((fetch, stopping), return_when=asyncio.FIRST_COMPLETED)
-                if not fetch.done():
-                    # What it had already taken is lost to this process only: nothing of it is committed.
-                    fetch.cancel()
-                    with contextlib.suppress(asyncio.CancelledError, KafkaError):
-                        await fetch
-                    return
-                try:
-                    fetched = fetch.result()
-                except KafkaError as error:
-                    self._say_away(error)
-                    await asyncio.sleep(AWAY_RETRY_S)
-                    continue
-                await self._deliver(fetched)
+            await asyncio.wait((starting, stopping), timeout=AWAY_AFTER_S, return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done() and not stopping.done():
+                self._away.say(f"the group was not joined within {AWAY_AFTER_S:g} s")
+                await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                return False
+            await starting
+        except (KafkaError, OSError) as error:
+            self._away.say(error)
+            await asyncio.wait((stopping,), timeout=AWAY_RETRY_S)
+            return False
         finally:
-            stopping.cancel()
+            await _cancel(starting, stopping)
+        self._away.back()
+        return True
+
+    async def _poll_until_stopped(self) -> None:
+        """Also returns when aiokafka's own tasks have ended: `run` then begins with a new consumer."""
+        consumer = self._consumer
+        tasks = (
+            asyncio.create_task(self._poll()),
+            asyncio.create_task(self._commits.tick(consumer, lambda: tuple(self._runs.values()), self.settings.tick_s)),
+            asyncio.create_task(self._stopping.wait()),
+        )
+        poll, tick, _ = tasks
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await _cancel(poll)  # what it had already taken is lost to this process only: nothing of it is committed
+            if self._stopping.is_set():
+                await self._drain()  # the ticks go on: running requests need their lease to end well
+        finally:
+            await _cancel(*tasks)
+        for task in (poll, tick):
+            if not task.cancelled():
+                await task  # raises what ended it
+
+    async def _poll(self) -> None:
+        consumer = self._consumer
+        at_most = min(MAX_POLL_RECORDS, max(self.settings.run_ahead // 2, 1))
+        while (error := broken(consumer)) is None:
+            try:
+                fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=at_most)
+            except KafkaError as refusal:
+                self._away.say(refusal)
+                await asyncio.sleep(AWAY_RETRY_S)
+            else:
+                await self._deliver(fetched)
+        log.error("consumer.broken", error=describe(error), what_now="joining again with a new one")
 
     async def _deliver(self, fetched: dict[Any, list[Any]]) -> None:
         for tp, records in fetched.items():
             run = self._runs.get(tp.partition)
-            if run is None or not run.gate_open or run.epoch.is_over():
+            if run is None or not run.delivers:
                 continue  # fetched for an epoch that is over; the position of the next one starts before it
+            if records[0].offset < run.trackers[tp].position:
+                log.error("offsets.began_anew", topic=tp.topic, partition=tp.partition, offset=records[0].offset)
+                run.rewind(tp, records[0].offset)
+                self.reopen(run, "the topic was made again, or has lost its end")
+                continue
             run.deliver(tp, records)
-        for run in self._runs.values():
-            if run.gate_open and not run.epoch.is_over():
+        for run in tuple(self._runs.values()):
+            if run.delivers:
                 for tp, tracker in run.trackers.items():
                     with contextlib.suppress(IllegalStateError):
-                        # Everything up to here was delivered above, in this very turn of the loop: nothing
-                        # else calls getmany, so markers and gaps may be passed.
+                        # Everything up to here was delivered above: nothing else calls getmany, so markers and
+                        # gaps may be passed.
                         tracker.advance(await self._consumer.position(tp))
-                self._regulate(run)
+                self.regulate(run)
 
-    # -- what runs ----------------------------------------------------------------------------------------
-
-    def _start(self, run: PartitionRun, delivery: Delivery) -> None:
-        self._ready.append((run, delivery))
-        self._pump()
-
-    def _pump(self) -> None:
-        while self._ready and self._active < self.settings.in_flight and not self._stopping.is_set():
-            run, delivery = self._ready.popleft()
-            if run.epoch.is_over():
-                continue
-            self._active += 1
-            run.spawn(delivery, self._ended)
-
-    def _ended(self) -> None:
-        self._active -= 1
-        self._pump()
-
-    def _regulate(self, run: PartitionRun) -> None:
+    def regulate(self, run: PartitionRun) -> None:
         """Hold fetching back where work has run too far ahead of what may be committed."""
         cap = self.settings.run_ahead
         for tp, tracker in run.trackers.items():
@@ -192,155 +170,145 @@ class LaneConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
                 with contextlib.suppress(IllegalStateError):
                     self._consumer.resume(tp)
 
-    # -- assignment ---------------------------------------------------------------------------------------
+    # -- epochs -------------------------------------------------------------------------------------------
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        """Open new epochs and return at once: no heartbeat is sent in here."""
+        """Begin new epochs and return at once: no heartbeat is sent in here."""
         by_number: dict[int, list[Any]] = {}
         for tp in assigned:
             by_number.setdefault(tp.partition, []).append(tp)
             self._consumer.pause(tp)
+        self._rebalancing = False
+        self.subscribed.set()
+        if self._stopping.is_set():
+            return
         for number, tps in sorted(by_number.items()):
-            if len(tps) != len(self.settings.topics):
+            if len(tps) == len(self.settings.topics):
+                self._begin(number, tps)
+            else:
                 # Unequal partition counts break the order per user; nothing of this partition is read.
                 log.error("partition.not_co_partitioned", partition=number, topics=[tp.topic for tp in tps])
-                continue
-            self._open(Epoch(number, self.settings.lease_s), tps)
-        self.subscribed.set()
         log.info("partitions.assigned", partitions=sorted(by_number))
-
-    def _open(self, epoch: Epoch, tps: Iterable[Any]) -> None:
-        run = PartitionRun(
-            epoch,
-            self._factory(epoch),
-            start=self._start,
-            regulate=self._regulate,
-            reopen=lambda run, why: self._spawn(self._reopen(run, why)),
-        )
-        self._runs[epoch.partition] = run
-        self._spawn(self._gate(run, tuple(tps)))
-
-    async def _gate(self, run: PartitionRun, tps: tuple[Any, ...]) -> None:
-        """Fence, read the views, take the lease, and only then let records in."""
-        try:
-            positions = {tp: await self._consumer.position(tp) for tp in tps}
-        except IllegalStateError:
-            return  # revoked meanwhile
-        if not await run.open_work(positions):
-            return
-        run.begin(positions)
-        await self._commit((run,))
-        if run.epoch.is_over():
-            return
-        with contextlib.suppress(IllegalStateError):
-            self._consumer.resume(*tps)
-        log.info("partition.open", partition=run.epoch.partition, epoch=run.epoch.number)
 
     async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
         """No call begins any more; the running ones are waited out, then what finished is committed."""
+        self._rebalancing = True
         numbers = {tp.partition for tp in revoked}
-        runs = [self._runs.pop(number) for number in sorted(numbers) if number in self._runs]
+        runs = [run for number, run in sorted(self._runs.items()) if number in numbers]
         await self._end(runs, self.settings.call_timeout_s)
         if runs:
             log.info("partitions.revoked", partitions=[run.epoch.partition for run in runs])
 
-    async def _end(self, runs: list[PartitionRun], deadline_s: float) -> None:
-        for run in runs:
-            run.epoch.revoke()
-        await asyncio.gather(*(run.settle(deadline_s) for run in runs))
-        await self._commit(runs)
-        await asyncio.gather(*(run.abandon() for run in runs))
+    def _begin(self, number: int, tps: Iterable[Any]) -> None:
+        run = PartitionRun(Epoch(number, self.settings.lease_s, self._monotonic), self._factory, self._slots, self)
+        self._runs[number] = run
+        run.gate = self._spawn(self._open_gate(run, tuple(tps), self._closing.pop(number, None)))
 
-    async def _reopen(self, run: PartitionRun, why: str) -> None:
+    async def _open_gate(self, run: PartitionRun, tps: tuple[Any, ...], earlier: "asyncio.Task[None] | None") -> None:
+        """Fence, read the views, and only then let records in. A failure is tried again; revocation cancels this."""
+        if earlier is not None:
+            await asyncio.wait((earlier,))
+        said = ""
+        for attempt in itertools.count():
+            try:
+                run.place({tp: await self._consumer.position(tp) for tp in tps})
+                # Proof of membership: a worker that thaws after its session would otherwise fence its successor.
+                if not await self._commits.commit(self._consumer, (run,)):
+                    raise TimeoutError("no offset commit was accepted yet")
+                await run.open()
+                break
+            except Exception as error:  # noqa: BLE001 - whatever it was, the gate stays shut and it is tried again
+                if (now := describe(error)) != said:
+                    log.warning("partition.not_open", partition=run.epoch.partition, error=now, what_now="trying again")
+                    said = now
+                await asyncio.sleep(OPEN_RETRY_S[min(attempt, len(OPEN_RETRY_S) - 1)])
+        await self._alert_if_expired(run)
+        with contextlib.suppress(IllegalStateError):
+            self._consumer.resume(*tps)
+        log.info("partition.open", partition=run.epoch.partition, epoch=run.epoch.number)
+
+    async def _alert_if_expired(self, run: PartitionRun) -> None:
+        with contextlib.suppress(KafkaError):
+            begins = await self._consumer.beginning_offsets(list(run.trackers))
+            for tp, tracker in run.trackers.items():
+                if tracker.position < begins[tp]:
+                    log.error(
+                        "offsets.expired",
+                        topic=tp.topic,
+                        partition=tp.partition,
+                        committed=tracker.position,
+                        beginning=begins[tp],
+                        meaning="records were deleted before they were worked on: the retention is too short",
+                    )
+
+    def reopen(self, run: PartitionRun, why: str) -> None:
         """The work of a partition that is still ours cannot go on: back to the lowest unfinished offset."""
+        if not run.epoch.is_over():
+            log.warning("partition.reopened", partition=run.epoch.partition, epoch=run.epoch.number, reason=why)
+            run.revoke()
+            _ = self._spawn(self._reopen(run))
+
+    async def _reopen(self, run: PartitionRun) -> None:
         number = run.epoch.partition
-        if run.epoch.is_over() or self._runs.get(number) is not run:
-            return
-        log.warning("partition.reopened", partition=number, epoch=run.epoch.number, reason=why)
-        run.epoch.revoke()
         with contextlib.suppress(IllegalStateError):
             self._consumer.pause(*run.trackers)
         await run.settle(self.settings.call_timeout_s)
-        await run.abandon()
-        if self._runs.get(number) is not run:
-            return  # a rebalance came in between; its assignment starts a new epoch
-        positions = run.committable()
-        try:
-            for tp, position in positions.items():
-                self._consumer.seek(tp, position)
-        except IllegalStateError:
-            return
-        self._open(Epoch(number, self.settings.lease_s), positions)
+        self._closing[number] = run.close()
+        if self._rebalancing or self._stopping.is_set() or not self._is_current(run):
+            return  # the next assignment begins a new epoch
+        for tp, position in run.committable().items():
+            self._consumer.seek(tp, position)
+        self._begin(number, run.trackers)
 
-    # -- commits and the lease ----------------------------------------------------------------------------
+    async def _end(self, runs: Iterable[PartitionRun], within_s: float) -> None:
+        runs = tuple(runs)
+        for run in runs:
+            run.revoke()
+        await asyncio.gather(*(run.settle(within_s) for run in runs))
+        await self._commits.commit(self._consumer, runs)
+        for run in runs:
+            self._closing[run.epoch.partition] = run.close()
+            if self._is_current(run):
+                del self._runs[run.epoch.partition]
 
-    async def _tick(self) -> None:
-        """Commit every tick, also unchanged: an accepted commit is what renews the lease."""
-        while True:
-            await asyncio.sleep(self.settings.tick_s)
-            await self._commit(tuple(self._runs.values()))
-
-    async def _commit(self, runs: Iterable[PartitionRun]) -> None:
-        runs = [run for run in runs if run.gate_open and run.trackers]
-        if not runs:
-            return
-        async with self._commit_lock:
-            offsets = {tp: offset for run in runs for tp, offset in run.committable().items()}
-            sent_at = time.monotonic()
-            try:
-                # Unbounded it would wait for a broker that is away and renew nothing meanwhile.
-                await asyncio.wait_for(self._consumer.commit(offsets), self.settings.session_timeout_s)
-            except (KafkaError, TimeoutError) as error:
-                if isinstance(error, TimeoutError) or getattr(error, "retriable", False):
-                    self._say_away(error)
-                else:
-                    log.info("commit.refused", error=type(error).__name__)
-                return
-            self._say_back()
-            for run in runs:
-                run.epoch.renew(sent_at)
+    def _is_current(self, run: PartitionRun) -> bool:
+        return self._runs.get(run.epoch.partition) is run
 
     # -- the end ------------------------------------------------------------------------------------------
 
     async def _drain(self) -> None:
-        runs = list(self._runs.values())
-        deadline = time.monotonic() + self.settings.drain_s
-        # Still ours: running requests may call on and finish; nothing new is started.
-        settled = await asyncio.gather(*(run.settle(max(deadline - time.monotonic(), 0.0)) for run in runs))
-        unfinished = sum(run.unfinished for run in runs)
-        self._runs.clear()
-        await self._end(runs, self.settings.call_timeout_s if not all(settled) else 0.0)
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        log.info("lanes.drained", in_time=all(settled), left_for_the_next_owner=unfinished)
+        """What runs may call on and finish; nothing new begins. The last call ends within the drain time."""
+        runs = tuple(self._runs.values())
+        last_call_s = max(self.settings.drain_s - self.settings.call_timeout_s, 0.0)
+        settled = await asyncio.gather(*(run.settle(last_call_s) for run in runs))
+        log.info(
+            "lanes.drained",
+            in_time=all(settled),
+            left_for_the_next_owner=sum(run.unfinished for run in runs if self._is_current(run)),
+        )
+
+    async def _leave(self) -> None:
+        """End the epochs that are left, commit, leave the group."""
+        await self._end(self._runs.values(), min(self.settings.call_timeout_s, self.settings.drain_s))
+        await end(self._consumer)
+        if self._closing:
+            await asyncio.wait(self._closing.values())
+            self._closing.clear()
+        await _cancel(*self._tasks)
+        self._rebalancing = False
 
     # -- small things -------------------------------------------------------------------------------------
 
-    def _spawn(self, coroutine: Any) -> None:
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._reap)
+        return task
 
-    def _reap(self, task: asyncio.Task[None]) -> None:
+    def _reap(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("partition.task_broke", exc_info=task.exception())
-
-    def _say_away(self, error: BaseException) -> None:
-        if not self._kafka_away:
-            self._kafka_away = True
-            log.warning(
-                "kafka.away",
-                bootstrap_servers=self.settings.bootstrap_servers,
-                error=f"{type(error).__name__}: {error}",
-                what_now="trying again; nothing is lost",
-            )
-
-    def _say_back(self) -> None:
-        if self._kafka_away:
-            self._kafka_away = False
-            log.info("kafka.back", bootstrap_servers=self.settings.bootstrap_servers)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("partition.task_broke", exc_info=error)
 
     def status(self) -> list[dict[str, Any]]:
         """One row per partition held: for the log, tests and a status page."""
@@ -348,15 +316,19 @@ class LaneConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             {
                 "partition": number,
                 "epoch": run.epoch.number,
-                "open": run.gate_open,
+                "open": run.delivers,
                 "may_call": run.epoch.may_call(),
                 "lanes": run.lanes,
+                "running": run.running,
+                "parked": run.parked,
                 "unfinished": run.unfinished,
             }
             for number, run in sorted(self._runs.items())
         ]
 
 
-def topic_partition(topic: str, partition: int) -> Any:
-    """Make aiokafka's TopicPartition, so that callers need not import it."""
-    return TopicPartition(topic, partition)
+async def _cancel(*tasks: "asyncio.Task[Any]") -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)

@@ -105,12 +105,11 @@ async def test_a_frozen_broker_answers_nothing_until_it_is_thawed(kafka_to_break
     assert values(await read_topic(kafka_to_break.bootstrap, topic)) == [b"before", b"during"]
 
 
-def test_a_frozen_broker_can_be_stopped_and_leaves_nothing():
+def test_a_stopped_broker_leaves_nothing():
     broker = KafkaBroker()
     broker.start()
     pid, home = broker.pid, broker.home
     assert home.is_dir()
-    broker.freeze()
     broker.stop()
     assert not exists(pid)
     assert not home.exists()
@@ -128,8 +127,19 @@ def test_the_broker_ends_with_its_parent_even_when_that_is_killed(state):
     wait_until(lambda: not Path(home.strip()).exists(), "its temporary directory is gone")
 
 
-def test_a_broker_whose_supervisor_was_killed_is_still_ended():
-    with KafkaBroker() as broker:
+def test_a_frozen_broker_can_be_stopped_in_order(tmp_path):
+    with KafkaBroker(tmp_path / "kept") as broker:
+        broker.freeze()
+    assert (tmp_path / "kept" / "data" / ".kafka_cleanshutdown").exists()
+
+
+def test_a_ctrl_c_in_the_terminal_does_not_reach_the_broker(kafka_to_break):
+    assert os.getpgid(kafka_to_break.pid) != os.getpgrp()
+
+
+def test_a_broker_whose_supervisor_was_killed_is_still_ended(tmp_path):
+    # Its directory stays: with that gone the broker would end by itself.
+    with KafkaBroker(tmp_path / "kept") as broker:
         pid = broker.pid
         broker._supervisor.kill()
         broker._supervisor.wait()

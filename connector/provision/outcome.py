@@ -1,0 +1,247 @@
+"""The end of a request: everything that it publishes, made from what its life knows. No I/O."""
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from connector import VERSION
+from connector.drift.account import (
+    FIELDS,
+    Cause,
+    diff_account,
+    fill_unknown,
+    merge_reading,
+    note_absence,
+    says_more,
+    to_change,
+    to_deleted,
+)
+from connector.model.iam import AccountRecord, Facet, Identity, Items, OwnWrite, UserState
+from connector.model.requests import Request
+from connector.model.results import (
+    AccountChange,
+    AccountSummary,
+    AuditRecord,
+    Outcome,
+    Reply,
+    ReplyError,
+    ReplyStatus,
+    StepOutcome,
+    StepResult,
+)
+from connector.plan.calls import Seen
+from connector.plan.names import DENY_MANAGED, DENY_POLICY, user_key
+from connector.plan.safety import Caller
+
+from .execute import USER
+from .progress import SATISFIED, Witness
+
+RETRYABLE = frozenset({"AWS_AMBIGUOUS", "DELETE_CONFLICT", "ConcurrentModification", "EntityTemporarilyUnmodifiable"})
+"""Codes of failed steps that a new request may well get over."""
+
+_AUDITS = uuid.UUID("6f0f6d0e-6a4f-5d0b-9f6b-3c1f6b7a2c11")
+"""Namespace of the audit ids; never to be changed, or a repeat would count as another access change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a life knows at its end."""
+
+    request: Request
+    begun_at: datetime
+    ended_at: datetime
+    window: timedelta
+    caller: Caller | None = None
+    last_known: AccountRecord | None = None
+    seen: Seen | None = None
+    """The last reading that a plan was made of."""
+    seen_at: datetime | None = None
+    user_id: str | None = None
+    """Of the user that was meant."""
+    created: Identity | None = None
+    """By this life."""
+    gone: bool = False
+    """The user that was meant is not there at the end."""
+    steps: tuple[StepResult, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
+    writes: tuple[OwnWrite, ...] = ()
+    credential: str | None = None
+    plan_hash: str | None = None
+    notes: tuple[str, ...] = ()
+    error: ReplyError | None = None
+    status: ReplyStatus | None = None
+    """None: the steps tell."""
+
+    @property
+    def account_id(self) -> str | None:
+        return self.request.aws_account_id or (self.caller.account if self.caller is not None else None)
+
+
+def audit_id(request: Request, aws_account_id: str, step_key: str) -> str:
+    """The same for the same (record key, request id, step), in every life."""
+    return str(uuid.uuid5(_AUDITS, f"{user_key(aws_account_id, request.user_name)}|{request.request_id}|{step_key}"))
+
+
+def to_outcome(ending: Ending) -> Outcome:
+    """Reply, audit records, account and change."""
+    record = _to_record(ending)
+    reply = _to_reply(ending, record)
+    if record is None or ending.request.dry_run:
+        return Outcome(reply, _to_audits(ending))
+    change = _to_change(ending, record)
+    worth = change is not None or says_more(ending.last_known, record)
+    return Outcome(reply, _to_audits(ending), record if worth else None, change)
+
+
+# -- the reply -----------------------------------------------------------------------------------------------------
+
+
+def _to_reply(ending: Ending, record: AccountRecord | None) -> Reply:
+    request = ending.request
+    status, error = _to_status(ending)
+    return Reply(
+        request_id=request.request_id,
+        operation=request.operation,
+        status=status,
+        request_hash=request.content_hash,
+        aws_account_id=ending.account_id,
+        user_name=request.user_name,
+        steps=ending.steps,
+        account=_to_summary(record),
+        plan_hash=ending.plan_hash,
+        credential=ending.credential,
+        notes=ending.notes,
+        error=error,
+        started_at=ending.begun_at,
+        finished_at=ending.ended_at,
+        connector_version=VERSION,
+    )
+
+
+def _to_status(ending: Ending) -> tuple[ReplyStatus, ReplyError | None]:
+    if ending.status is not None:
+        return ending.status, ending.error
+    outcomes = {step.outcome for step in ending.steps}
+    some = StepOutcome.DONE in outcomes
+    error = ending.error
+    if error is None and not outcomes <= SATISFIED:
+        error = _of_steps(ending.steps)
+    if error is not None:
+        return (ReplyStatus.PARTIAL if some else ReplyStatus.FAILED), error
+    return (ReplyStatus.SUCCEEDED if some else ReplyStatus.UNCHANGED), None
+
+
+def _of_steps(steps: tuple[StepResult, ...]) -> ReplyError:
+    failed = [step for step in steps if step.outcome is StepOutcome.FAILED]
+    first = failed[0]
+    more = f" ({len(failed)} of {len(steps)} steps failed; each says why)" if len(failed) > 1 else ""
+    retryable = all(step.error_code in RETRYABLE for step in failed)
+    return ReplyError(first.error_code or "STEP_FAILED", f"{first.error_message}{more}", retryable=retryable)
+
+
+def _to_summary(record: AccountRecord | None) -> AccountSummary | None:
+    if record is None or record.deleted or record.absent_since is not None or record.identity is None:
+        return None
+    identity = record.identity
+    return AccountSummary(
+        user_name=identity.user_name,
+        user_id=identity.user_id,
+        arn=identity.arn,
+        path=identity.path,
+        enabled=_is_enabled(record.items),
+        groups=_ids(record.items, Facet.GROUPS),
+        attached_policies=_ids(record.items, Facet.ATTACHED_POLICIES),
+        inline_policies=_ids(record.items, Facet.INLINE_POLICIES),
+    )
+
+
+def _ids(items: Items, facet: Facet) -> tuple[str, ...] | None:
+    return tuple(item.id for item in items[facet]) if facet in items else None
+
+
+def _is_enabled(items: Items) -> bool | None:
+    """False under a deny of ours; None where not everything that could hold one was read."""
+    denied = any(item.id == DENY_POLICY for item in items.get(Facet.INLINE_POLICIES, ()))
+    if denied or any(item.id.endswith(f"/{DENY_MANAGED}") for item in items.get(Facet.ATTACHED_POLICIES, ())):
+        return False
+    return True if items.keys() >= {Facet.INLINE_POLICIES, Facet.ATTACHED_POLICIES} else None
+
+
+# -- the audit -----------------------------------------------------------------------------------------------------
+
+
+def _to_audits(ending: Ending) -> tuple[AuditRecord, ...]:
+    request = ending.request
+    account_id = ending.account_id or ""
+    return tuple(
+        AuditRecord(
+            audit_id=audit_id(request, account_id, witness.key),
+            occurred_at=witness.at,
+            aws_account_id=account_id,
+            user_name=request.user_name,
+            user_id=ending.user_id,
+            action=witness.action,
+            target=witness.target,
+            step=witness.number,
+            request_id=request.request_id,
+            operation=request.operation,
+            requested_by=request.requested_by,
+            approval=request.approval,
+            aws_request_id=witness.aws_request_id,
+            attempts=witness.attempts,
+        )
+        for witness in ending.witnesses
+    )
+
+
+# -- account and change --------------------------------------------------------------------------------------------
+
+
+def _to_record(ending: Ending) -> AccountRecord | None:
+    """The user after the request; None where nothing is known of it."""
+    account_id, last, window = ending.account_id, ending.last_known, ending.window
+    if account_id is None or ending.seen is None or ending.seen_at is None:
+        return None
+    state, at = ending.seen.overlaid, ending.seen_at
+    if ending.created is not None:
+        # Brand-new: nothing hangs on it but what this life has put there.
+        empty: Items = dict.fromkeys(FIELDS, ())
+        state = UserState(ending.created, empty)
+    if state.identity is None:
+        return _to_absent(ending)
+    if ending.writes:
+        at = ending.ended_at
+    record = merge_reading(last, account_id, state, at, ending.writes, window=window)
+    if ending.gone and state.identity.user_id == ending.user_id:
+        return to_deleted(record, ending.ended_at)
+    if ending.seen.told != ending.seen.overlaid:
+        return replace(record, look_again_at=ending.ended_at + window)
+    return record
+
+
+def _to_absent(ending: Ending) -> AccountRecord | None:
+    last = ending.last_known
+    if last is None or last.deleted:
+        return None
+    deleted = any(w.key == USER and w.action == "DeleteUser" for w in ending.witnesses)
+    return to_deleted(last, ending.ended_at) if deleted else note_absence(last, ending.ended_at, ending.window)
+
+
+def _to_change(ending: Ending, record: AccountRecord) -> AccountChange | None:
+    last, seen, seen_at = ending.last_known, ending.seen, ending.seen_at
+    before = last
+    if (
+        seen is not None
+        and seen_at is not None
+        and seen.overlaid.identity is not None
+        and ending.account_id is not None
+    ):
+        read = merge_reading(last, ending.account_id, seen.overlaid, seen_at, window=ending.window)
+        before = fill_unknown(last, read)
+    fields = diff_account(before, record)
+    created = any(w.key == USER and w.action == "CreateUser" for w in ending.witnesses)
+    if ending.witnesses and ending.caller is not None:
+        cause = Cause("IDHUB", ending.ended_at, ending.caller.arn, ending.request.request_id)
+    else:
+        cause = Cause("FOREIGN", ending.ended_at)
+    return to_change(last, record, fields, cause, created=created)
