@@ -8,17 +8,22 @@ from typing import TypeVar
 from connector import VERSION
 from connector.aws.account import AwsAccount
 from connector.aws.client import Api, BotoApi, ClientSettings, open_api
+from connector.aws.errors import AwsError, ErrorClass
 from connector.aws.mark import Marker
 from connector.aws.pace import Pace
 from connector.clock import SystemClock
 from connector.errors import SecretError, SettingProblem, SettingsError
-from connector.ports import Clock
+from connector.model.results import Wait
+from connector.ports import Clock, MayCall
 from connector.provision import Means, Provisioning
 from connector.refresh import Refreshing
 from connector.secrets import load_opener, load_sealer
 from connector.settings import PREFIX, Settings
 
 T = TypeVar("T")
+
+ACCOUNT_RETRY_S = 1.0
+"""Seconds until GetCallerIdentity is asked again after it failed for another reason than our credentials."""
 
 
 class Connector:
@@ -42,6 +47,21 @@ class Connector:
             "arn": caller.arn if caller is not None else "not asked yet",
             "passwords": "delivered to IDHub's key" if self._means.sealer is not None else "none: no key of IDHub",
         }
+
+    def own_account(self, may_call: MayCall) -> str | Wait:
+        """The account of the connector's own credentials, for requests that name none; or a wait until AWS tells.
+
+        Raises:
+            CallForbidden: `may_call` said no.
+        """
+        line = self._account.line()
+        line.may_call = may_call
+        try:
+            return self._account.caller(line).account
+        except AwsError as error:
+            if error.kind is ErrorClass.OUR_CREDENTIALS:
+                return Wait(self._account.credentials_wait(), "credentials", {"code": error.code})
+            return Wait(ACCOUNT_RETRY_S, "own account", {"code": error.code})
 
     def close(self) -> None:
         """Give up connections and threads; no call may be on its way."""

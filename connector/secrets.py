@@ -131,7 +131,7 @@ def _load(path: Path) -> tuple[Key, ...]:
         found = tuple(_import(one) for one in data.get("keys", [data]))
     except OSError as error:
         raise SecretError(f"{path}: cannot be read: {error.strerror}") from None
-    except (JoseError, ValueError, TypeError, KeyError):
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         found = ()
     if not found:
         raise SecretError(f"{path}: holds no RSA or elliptic JWK (RFC 7517) to encrypt with")

@@ -27,6 +27,8 @@ from .errors import SettingProblem, SettingsError
 
 PREFIX = "IDHUB_AWS_"
 CONFIG_FILE = "IDHUB_AWS_CONFIG"
+SANDBOX_NAMES = ("IDHUB_AWS_MAVEN_URL",)
+"""Read by the sandbox alone; known here so that they are not taken for misspelt settings."""
 
 # Names without our prefix that belong to others and that we read as they are.
 SHARED_NAMES = ("KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "AWS_ACCESS_KEY")
@@ -145,7 +147,7 @@ class Settings(BaseModel):
 
 def known_names() -> tuple[str, ...]:
     """Every environment name that a setting can be given by, as users write it."""
-    names = {CONFIG_FILE}
+    names = {CONFIG_FILE, *SANDBOX_NAMES}
     for field, info in Settings.model_fields.items():
         alias = info.validation_alias
         if isinstance(alias, AliasChoices):

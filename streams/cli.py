@@ -117,7 +117,9 @@ def topics_create() -> None:
         created = await create_topics(settings)
         for name in created:
             typer.echo(f"created {name}")
-        return _print_problems(await check_topics(settings), good=f"{len(created)} created, all topics as they should be")
+        return _print_problems(
+            await check_topics(settings), good=f"{len(created)} created, all topics as they should be"
+        )
 
     _run(run())
 
@@ -144,25 +146,35 @@ def _print_problems(problems: Any, good: str) -> int:
 
 
 @app.command()
-def send(  # noqa: PLR0913 - one option per part of a request
+def send(
     operation: Annotated[
         str | None, typer.Argument(help="create, delete, grant or revoke (or the full name, such as CREATE_ACCOUNT).")
     ] = None,
     user: Annotated[str | None, typer.Argument(help="The IAM user's name.")] = None,
     *,
-    account: Annotated[str | None, typer.Option(help="The AWS account id; default: that of your own credentials.")] = None,
+    account: Annotated[
+        str | None, typer.Option(help="The AWS account id; default: that of your own credentials.")
+    ] = None,
     group: Annotated[list[str] | None, typer.Option(help="A group; repeat for more.")] = None,
     policy: Annotated[
-        list[str] | None, typer.Option(help="A managed policy: an ARN, or the name of one of AWS's own. Repeat for more.")
+        list[str] | None,
+        typer.Option(help="A managed policy: an ARN, or the name of one of AWS's own. Repeat for more."),
     ] = None,
-    attribute: Annotated[list[str] | None, typer.Option(help="An IDHub attribute as name=value; repeat for more.")] = None,
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="An IDHub attribute as name=value; repeat for more.")
+    ] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A tag as key=value; repeat for more.")] = None,
-    request_id: Annotated[str | None, typer.Option(help="Default: a new one. The same id and content gets the same reply.")] = None,
+    request_id: Annotated[
+        str | None, typer.Option(help="Default: a new one. The same id and content gets the same reply.")
+    ] = None,
     expect_user_id: Annotated[str | None, typer.Option(help="The AIDA… id that must match.")] = None,
-    resumes: Annotated[str | None, typer.Option(help="The id of an earlier request that this one goes on from.")] = None,
+    resumes: Annotated[
+        str | None, typer.Option(help="The id of an earlier request that this one goes on from.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan only; nothing is changed.")] = False,
     file: Annotated[
-        Path | None, typer.Option("--file", help="A JSON file with the fields of a ProvisioningRequest, instead of flags.")
+        Path | None,
+        typer.Option("--file", help="A JSON file with the fields of a ProvisioningRequest, instead of flags."),
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the reply.")] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the reply as JSON.")] = False,
@@ -211,9 +223,15 @@ def watch(
     *,
     user: Annotated[str | None, typer.Option(help="Only this user's records.")] = None,
     request: Annotated[str | None, typer.Option(help="Only this request's records.")] = None,
-    since: Annotated[str | None, typer.Option(help="From this time on: 10m, 2h, 1d or ISO 8601. Default: from now.")] = None,
-    topics: Annotated[str, typer.Option(help="Which topics, separated by commas.")] = "replies,audit,changes,dead-letters",
-    until_end: Annotated[bool, typer.Option("--until-end", help="Stop at the present end instead of following.")] = False,
+    since: Annotated[
+        str | None, typer.Option(help="From this time on: 10m, 2h, 1d or ISO 8601. Default: from now.")
+    ] = None,
+    topics: Annotated[
+        str, typer.Option(help="Which topics, separated by commas.")
+    ] = "replies,audit,changes,dead-letters",
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="Stop at the present end instead of following.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Follow replies, audit records, changes and dead letters as they are published."""
@@ -236,7 +254,9 @@ def watch(
 @app.command()
 def sandbox(
     *,
-    once: Annotated[bool, typer.Option("--once", help="End after the story; exit code 0 only if all came out as expected.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="End after the story; exit code 0 only if all came out as expected.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the worker's log too.")] = False,
 ) -> None:
     """The whole world on this machine: a real Kafka, a strict AWS stand-in, a worker, and a story of requests to watch."""

@@ -88,7 +88,11 @@ def to_fields(options: SendOptions) -> dict[str, Any]:
             if name not in given:
                 raise ValueError(f"{options.file}: the field {name} is missing")
         account = given.get("awsAccountId") or options.account
-        return {**new_request(given["operation"], _account(account), given["userName"]), **given, "awsAccountId": account}
+        return {
+            **new_request(given["operation"], _account(account), given["userName"]),
+            **given,
+            "awsAccountId": account,
+        }
     if not options.operation or not options.user:
         raise ValueError("say what is to be done to whom: `idhub-aws send create USER`, or give --file")
     operation = OPERATIONS.get(options.operation.lower(), options.operation.upper())
@@ -141,8 +145,8 @@ class Published:
 class RequestClient:
     """Publishes requests and collects the replies that come after it was opened.
 
-        async with RequestClient(settings) as client:
-            reply = await client.ask(fields, timeout_s=30)
+    async with RequestClient(settings) as client:
+        reply = await client.ask(fields, timeout_s=30)
     """
 
     settings: Settings
@@ -159,7 +163,10 @@ class RequestClient:
         servers = self.settings.bootstrap_servers
         self._producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
         self._consumer = AIOKafkaConsumer(
-            self._topics.replies, bootstrap_servers=servers, isolation_level="read_committed", auto_offset_reset="latest"
+            self._topics.replies,
+            bootstrap_servers=servers,
+            isolation_level="read_committed",
+            auto_offset_reset="latest",
         )
         try:
             await self._producer.start()

@@ -1,15 +1,17 @@
 """What all partitions of one worker share: threads, readers, views, the connector, the hook of the steps."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
 import structlog
 
+from connector.clock import SystemClock
+from connector.factory import Connector
 from connector.model.results import Wait
-from connector.ports import Clock
 from connector.settings import Settings
 
 from .accounts import AccountsView
@@ -19,18 +21,17 @@ from .outbox import Outbox
 from .publish import PartitionWriter
 from .topics import TopicNames
 from .views import POINT_FETCH_BYTES, PartitionReader
+from .wire import accounts, decode_record
 
 log = structlog.get_logger(__name__)
 
 
 class Step(IntEnum):
-    """The numbered steps of a request's life, as `streams.users` describes them."""
+    """The numbered steps of a request's life, as `streams.users` describes them; 4 and 5 are pure and within 3."""
 
     DECODE = 1
     LEDGER = 2
     READ = 3
-    PLAN = 4
-    CHECK = 5
     INTENT = 6
     EXECUTE = 7
     OUTCOME = 8
@@ -55,3 +56,73 @@ def log_step(step: Step, delivery: Delivery, facts: Mapping[str, Any]) -> None:
         offset=record.offset,
         **facts,
     )
+
+
+def _decode_account(value: bytes) -> Any:
+    return accounts.to_record(decode_record(value, accounts.NAME)[1])
+
+
+class Shared:
+    """Made once per worker, handed to the work of every epoch."""
+
+    def __init__(self, settings: Settings, connector: Connector, on_step: StepHook = log_step) -> None:
+        self.settings = settings
+        self.connector = connector
+        self.on_step = on_step
+        self.clock = SystemClock()
+        self.topics = TopicNames(settings.topic_prefix)
+        self.outbox = Outbox(
+            self.topics, reply_topics=settings.reply_topics, max_request_bytes=settings.max_request_bytes
+        )
+        self.threads = ThreadPoolExecutor(settings.call_threads, thread_name_prefix="aws")
+        self.bulk_reader = PartitionReader(bootstrap_servers=settings.bootstrap_servers)
+        self.point_reader = PartitionReader(bootstrap_servers=settings.bootstrap_servers, fetch_bytes=POINT_FETCH_BYTES)
+        self.partitions = 0
+        """Of the requests topic; set before the lanes run."""
+        self.own_account: str | None = None
+        """The account of the connector's own credentials, once it was asked for."""
+        self.waits: Counter[str] = Counter()
+        """How often requests waited, by reason."""
+        self._views: dict[int, tuple[Ledger, AccountsView]] = {}
+        self._known_topics: set[str] = {self.topics.replies}
+
+    async def start(self) -> None:
+        """Connect the readers; may be called again after a failure."""
+        await self.bulk_reader.start()
+        await self.point_reader.start()
+
+    async def stop(self) -> None:
+        await self.bulk_reader.stop()
+        await self.point_reader.stop()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self.connector.close)
+
+    def new_writer(self, partition: int) -> PartitionWriter:
+        """The writer of a partition; its transactional id is the same in every worker of the group, so it fences."""
+        s = self.settings
+        return PartitionWriter(
+            bootstrap_servers=s.bootstrap_servers,
+            transactional_id=f"{s.group}-{partition}",
+            transaction_timeout_s=s.session_timeout_s,
+            client={"client_id": f"{s.group}-writer-{partition}"},
+        )
+
+    def views_of(self, partition: int) -> tuple[Ledger, AccountsView]:
+        """The views of a partition, kept over epochs: a rebalance then reads on where they stood."""
+        if partition not in self._views:
+            self._views[partition] = (
+                Ledger(self.topics.ledger, partition),
+                AccountsView(self.topics.accounts, partition, _decode_account),
+            )
+        return self._views[partition]
+
+    async def topic_exists(self, topic: str) -> bool:
+        """Looked up in the metadata: a send to a topic that does not exist would block for the request timeout."""
+        if topic not in self._known_topics and await self.bulk_reader.has_topic(topic):
+            self._known_topics.add(topic)
+        return topic in self._known_topics
+
+    def waiting(self, wait: Wait) -> None:
+        """A request waits: counted here, shown by whoever asks."""
+        self.waits[wait.reason] += 1
+        log.debug("request.waits", reason=wait.reason, seconds=round(wait.seconds, 3), **wait.details)

@@ -18,7 +18,8 @@ This module moves values between Kafka and the connector and decides nothing abo
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -26,11 +27,11 @@ import structlog
 from connector.errors import CallForbidden, RequestRefused
 from connector.model.refreshes import Refresh
 from connector.model.requests import Request
-from connector.model.results import Finished, Intent, Outcome, Wait, WriteIntent
+from connector.model.results import Advance, Finished, Intent, Outcome, Wait, WriteIntent
 
 from .lanes import Answer, DeadLetter, Delivery, Done, Epoch, Leave, Park, Reopen
-from .outbox import Incoming, Outbox
-from .publish import Message, PartitionWriter, WriteRefused, WriterLost
+from .outbox import Incoming, Outbox, bad_reply_topic
+from .publish import Message, WriteRefused, WriterLost
 from .shared import Shared, Step
 from .wire.errors import WireError
 from .wire.ledger import LedgerEntry
@@ -70,8 +71,6 @@ class UsersWork:
 
     async def open(self, positions: Mapping[str, int]) -> None:
         """Fence the predecessor, then read what it left: only after the fence is the end of the views the end."""
-        await self._writer.stop()
-        self._writer = self._shared.new_writer(self._epoch.partition)
         await self._writer.start()
         await self._ledger.catch_up(self._shared.bulk_reader, positions, self._shared.topics.requests)
         await self._accounts.catch_up(self._shared.bulk_reader)
@@ -102,7 +101,7 @@ class UsersWork:
             message=reason.message,
         )
         try:
-            await self._write(self._outbox.dead_letter(record, reason, self._epoch.partition))
+            await self._write(self._outbox.dead_letter(record, reason))
         except WriterLost as error:
             raise Reopen(str(error)) from error
 
@@ -128,15 +127,12 @@ class UsersWork:
         self._step(Step.DECODE, delivery)
         if record.value is None:
             return DeadLetter("DECODE", "NullValue", "a request without a value: requests are never tombstoned")
-        own_account = await self._in_thread(self._shared.connector.own_account)
-        if isinstance(own_account, Wait):
-            return self._park(own_account)
         try:
-            incoming = self._outbox.incoming(record, own_account)
+            incoming = await self._incoming(record)
         except WireError as error:
             return DeadLetter("DECODE", type(error).__name__, str(error))
-        if incoming.reply_topic is not None:
-            await self._outbox.check_reply_topic(incoming, self._shared.topic_exists)
+        if isinstance(incoming, Wait):
+            return self._park(incoming)
         if incoming.refusal is not None:
             return await self._refuse(delivery, incoming, incoming.refusal)
         request = incoming.request
@@ -153,7 +149,7 @@ class UsersWork:
                 ),
             )
         if entry is not None and entry.finished:
-            await self._write(self._outbox.repeat(entry, incoming))
+            await self._write(self._outbox.repeat(incoming, entry, self._shared.clock.now()))
             self._step(Step.FINISH, delivery, repeated=True)
             return Done()
         if entry is not None:
@@ -166,6 +162,21 @@ class UsersWork:
         self._step(Step.READ, delivery)
         return _Running(request, incoming, life)
 
+    async def _incoming(self, record: Any) -> Incoming | Wait:
+        """Decode; only a request that names no account needs to know whose the connector's credentials are."""
+        shared = self._shared
+        incoming = self._outbox.incoming(record, shared.partitions, shared.own_account)
+        if incoming.request.aws_account_id is None and shared.own_account is None:
+            told = await self._in_thread(shared.connector.own_account, self._epoch.may_call)
+            if isinstance(told, Wait):
+                return told
+            shared.own_account = told
+            incoming = self._outbox.incoming(record, shared.partitions, told)
+        if incoming.reply_topic is not None and not await shared.topic_exists(incoming.reply_topic):
+            refusal = bad_reply_topic(incoming.reply_topic, "does not exist: create it, or leave the header out")
+            return replace(incoming, reply_topic=None, refusal=incoming.refusal or refusal)
+        return incoming
+
     async def _find_entry(self, incoming: Incoming) -> LedgerEntry | None:
         value = await self._ledger.find(incoming.ledger_key, self._shared.point_reader)
         return self._outbox.ledger_entry(value) if value is not None else None
@@ -176,7 +187,7 @@ class UsersWork:
             if running.intent_written:
                 self._step(Step.EXECUTE, delivery)
             try:
-                advance = await self._in_thread(running.life.advance, self._epoch.may_call)
+                advance: Advance = await self._in_thread(running.life.advance, self._epoch.may_call)
             except CallForbidden:
                 # Over: the next owner resumes. Not over: commits are held up, the lease comes back with them.
                 return Leave() if self._epoch.is_over() else Park(LEASE_WAIT_S, "lease")
@@ -195,22 +206,27 @@ class UsersWork:
 
     async def _refuse(self, delivery: Delivery, incoming: Incoming, refusal: RequestRefused) -> Answer:
         """REJECTED before anything was looked at. It never touches the entry of the request that has the id."""
-        return await self._finish(delivery, incoming, self._outbox.refused(incoming, refusal))
+        outcome = self._outbox.refused(incoming, refusal, self._shared.clock.now())
+        return await self._finish(delivery, incoming, outcome, mark=True)
 
-    async def _finish(self, delivery: Delivery, incoming: Incoming, outcome: Outcome) -> Answer:
+    async def _finish(self, delivery: Delivery, incoming: Incoming, outcome: Outcome, *, mark: bool = False) -> Answer:
         """Steps 8 and 9."""
         self._step(Step.OUTCOME, delivery, status=outcome.reply.status.value)
-        attempts = self._outbox.outcome_attempts(incoming, outcome)
-        for messages in attempts:
+        for messages in self._outbox.outcome_attempts(incoming, outcome, self._shared.clock.now(), mark=mark):
             try:
                 await self._write(messages)
                 break
             except WriteRefused as error:
                 log.warning(
-                    "outcome.refused", request_id=incoming.request_id, error=str(error), what_now="a shortened reply"
+                    "outcome.refused",
+                    request_id=outcome.reply.request_id,
+                    error=str(error),
+                    what_now="a shortened reply",
                 )
         else:
-            return DeadLetter("PUBLISH", "WriteRefused", "Kafka refuses the outcome even shortened; see the worker's log")
+            return DeadLetter(
+                "PUBLISH", "WriteRefused", "Kafka refuses the outcome even shortened; see the worker's log"
+            )
         self._step(Step.FINISH, delivery, status=outcome.reply.status.value)
         return Done()
 
@@ -227,22 +243,36 @@ class UsersWork:
             return DeadLetter("DECODE", type(error).__name__, str(error))
         key, last_known = record.key, self._accounts.record_of(record.key)
         try:
-            result = await self._in_thread(
-                self._shared.connector.refreshing.refresh, refresh, last_known, self._epoch.may_call
+            delivery.memo = (delivery.memo or 0) + 1
+            read = partial(
+                self._shared.connector.refreshing.refresh,
+                refresh.aws_account_id,
+                refresh.user_name,
+                refresh.facets,
+                last_known,
+                reason=refresh.reason.value,
+                may_call=self._epoch.may_call,
+                event_ids=refresh.event_ids,
+                actor=refresh.actor,
+                occurred_at=refresh.occurred_at,
+                attempt=delivery.memo,
             )
+            result = await self._in_thread(read)
         except CallForbidden:
             return Leave() if self._epoch.is_over() else Park(LEASE_WAIT_S, "lease")
         if isinstance(result, Wait):
             return self._park(result)
+        if result.problem is not None:
+            log.warning("refresh.impossible", key=key.decode("utf-8", "replace"), problem=result.problem)
         if result.account is not None:
-            await self._write(self._outbox.refreshed(key, result, self._epoch.partition))
+            await self._write(self._outbox.refreshed(key, result.account, result.change, self._epoch.partition))
         return Done()
 
     async def _look_again(self) -> None:
         """Ask for a refresh of every account whose second look is due. Nothing queues behind the wait for it."""
         while not self._epoch.is_over():
             now = self._shared.clock.now()
-            due = self._accounts.take_due(now)
+            due = [(key, record) for key in self._accounts.take_due(now) if (record := self._accounts.record_of(key))]
             if due:
                 try:
                     await self._writer.write(self._outbox.look_again(due, now, self._epoch.partition))
@@ -273,4 +303,5 @@ class UsersWork:
 
 
 def _call(function: Any, arguments: tuple[Any, ...]) -> Any:
+    """One name for whatever runs in a thread, so that a stack tells the threads apart."""
     return function(*arguments)

@@ -56,6 +56,11 @@ class PartitionReader:
             await self._consumer.stop()
             self._consumer = None
 
+    async def has_topic(self, topic: str) -> bool:
+        """Whether the topic exists now; asks Kafka for its metadata."""
+        async with self._lock:
+            return topic in await self._consumer.topics()
+
     def _at(self, topic: str, partition: int, offset: int) -> Any:
         tp = TopicPartition(topic, partition)
         if tp != self._assigned:
@@ -71,8 +76,8 @@ class PartitionReader:
         """
         async with self._lock:
             tp = TopicPartition(topic, partition)
-            end = (await self._consumer.end_offsets([tp]))[tp]
-            start = max(offset, (await self._consumer.beginning_offsets([tp]))[tp])
+            end: int = (await self._consumer.end_offsets([tp]))[tp]
+            start: int = max(offset, (await self._consumer.beginning_offsets([tp]))[tp])
             if start >= end:
                 return start
             self._at(topic, partition, start)

@@ -4,7 +4,6 @@ Wires the parts of `streams` together; the connector comes wired from `connector
 """
 
 import asyncio
-from collections.abc import Callable
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -12,19 +11,16 @@ from aiokafka.errors import KafkaError
 from connector.factory import Connector, build
 from connector.settings import Settings
 
-from .admin import partition_count, topics_problem
+from .admin import check_topics, partition_count
+from .away import Away
+from .errors import BrokerAway, TopicsWrong
 from .lanes import Epoch, LaneConsumer, LaneSettings
 from .shared import Shared, StepHook, log_step
-from .topics import TopicNames
 from .users import UsersWork
 
 log = structlog.get_logger(__name__)
 
 READY_RETRY_S = 2.0
-
-
-class TopicsWrong(Exception):
-    """The topics are not as this worker needs them; the message says what is wrong and how to mend it."""
 
 
 class Worker:
@@ -84,29 +80,21 @@ class Worker:
 
     async def _until_ready(self) -> bool:
         """Connect the readers and check the topics; while Kafka is away say so once and try again."""
-        said = False
+        away = Away(self.settings.bootstrap_servers)
         while not self._stopping.is_set():
             try:
                 await self.shared.start()
-                problem = await topics_problem(self.settings)
-                if problem:
-                    raise TopicsWrong(problem)
-                self.shared.partitions = await partition_count(self.settings, self.shared.topics.requests)
-            except (KafkaError, OSError, TimeoutError) as error:
-                if not said:
-                    said = True
-                    log.warning(
-                        "kafka.away",
-                        bootstrap_servers=self.settings.bootstrap_servers,
-                        error=f"{type(error).__name__}: {error}",
-                        what_now="trying again; nothing is lost",
-                    )
+                problems = await check_topics(self.settings)
+                if problems:
+                    raise TopicsWrong("\n".join(map(str, problems)))
+                self.shared.partitions = await partition_count(self.settings)
+            except (KafkaError, OSError, TimeoutError, BrokerAway) as error:
+                away.say(error)
                 try:
                     await asyncio.wait_for(self._stopping.wait(), READY_RETRY_S)
                 except TimeoutError:
                     continue
             else:
-                if said:
-                    log.info("kafka.back", bootstrap_servers=self.settings.bootstrap_servers)
+                away.back()
                 return True
         return False

@@ -17,7 +17,7 @@ from connector.secrets import PasswordPolicy
 
 from .client import Api
 from .errors import ACCESS_DENIED, AwsError, ErrorClass
-from .mark import NO_REQUEST, Marker
+from .mark import NO_REQUEST, Marker, RequestMarker
 from .pace import Pace
 from .reads import Ask
 
@@ -32,13 +32,11 @@ log = structlog.get_logger(__name__)
 class Line:
     """One request's line to AWS: puts its mark on every call, and asks its worker whether it may call."""
 
-    __slots__ = ("_api", "_marker", "_request_id", "_user_name", "may_call")
+    __slots__ = ("_api", "_marker", "may_call")
 
-    def __init__(self, api: Api, marker: Marker, request_id: str, user_name: str) -> None:
+    def __init__(self, api: Api, marker: RequestMarker) -> None:
         self._api = api
         self._marker = marker
-        self._request_id = request_id
-        self._user_name = user_name
         self.may_call: MayCall = _not_yet
 
     def ask(self, action: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -52,8 +50,7 @@ class Line:
 
     def send(self, action: str, params: Mapping[str, Any], step: int) -> Mapping[str, Any]:
         """One call of a step; raises as `ask` does."""
-        mark = self._marker.mark(self._request_id, step, action, self._user_name)
-        return self._api.call(action, params, mark, self.may_call)
+        return self._api.call(action, params, self._marker.mark(step, action), self.may_call)
 
 
 def _not_yet() -> bool:
@@ -86,7 +83,7 @@ class AwsAccount:
 
     def line(self, request_id: str = NO_REQUEST, user_name: str = "") -> "Line":
         """A line to AWS whose calls are marked as those of one request on one user."""
-        return Line(self._api, self._marker, request_id, user_name)
+        return Line(self._api, self._marker.of(request_id, user_name))
 
     def caller(self, line: "Line") -> Caller:
         """Who the connector is, asked once in a while.

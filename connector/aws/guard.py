@@ -34,7 +34,7 @@ class Flight:
     __slots__ = ("connection", "deadline", "done", "expired", "mark", "may_call", "sent")
 
     def __init__(self, mark: str, may_call: MayCall, timeout_s: float) -> None:
-        self.mark = mark
+        self.mark = mark.encode()
         self.may_call = may_call
         self.deadline = time.monotonic() + timeout_s
         self.connection: Any = None
@@ -84,21 +84,38 @@ CURRENT = _Current()
 
 
 class _Guarded:
-    """Mixed into a connection: asks before it writes."""
+    """Mixed into a connection: a request leaves in one piece, after asking.
+
+    urllib3 writes head and body one after the other. Kept back and written together they need one permission and one
+    system call, and no frozen worker can be thawed between the two.
+    """
 
     flight: Flight | None = None
     sock: socket.socket | None
+    _held: list[bytes] | None = None
 
-    def send(self, data: Any) -> None:
+    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **kwargs: Any) -> None:
         flight = CURRENT.flight
         if flight is None:
             raise CallForbidden  # a call that did not come through Api.call
+        # Here and not in an event: botocore writes this header anew in its last one. It is not part of the signature.
+        headers["User-Agent"] += b" " + flight.mark
+        held = self._held = []
+        try:
+            super().request(method, url, body, headers, **kwargs)  # type: ignore[misc]  # of what this is mixed into
+        finally:
+            self._held = None
         if self.sock is None:
-            self.connect()  # type: ignore[attr-defined]  # of the connection class that this is mixed into
-        # The CONNECT to a proxy is no call yet.
-        if not (isinstance(data, bytes) and data.startswith(b"CONNECT ")):
-            flight.leave(self)
-        super().send(data)  # type: ignore[misc]  # of the connection class that this is mixed into
+            self.connect()  # type: ignore[attr-defined]  # of what this is mixed into
+        flight.leave(self)
+        self.send(b"".join(held))
+
+    def send(self, data: Any) -> None:
+        if self._held is not None:
+            self._held.append(data)
+        else:
+            # The request as a whole, or the CONNECT to a proxy before it.
+            super().send(data)  # type: ignore[misc]  # of what this is mixed into
 
 
 class GuardedHTTPConnection(_Guarded, AWSHTTPConnection):  # type: ignore[misc]  # botocore ships no types

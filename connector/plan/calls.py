@@ -19,6 +19,10 @@ from .names import REQUEST_ID_TAG
 B = TypeVar("B")
 
 
+SILENT = frozenset({"AddUserToGroup", "RemoveUserFromGroup", "AttachUserPolicy", "PutUserPolicy"})
+"""Actions that IAM acknowledges also when there was nothing left to do (for RemoveUserFromGroup: so it is reported)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What the reading of a facet will show once the call is acknowledged."""

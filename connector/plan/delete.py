@@ -123,15 +123,17 @@ def _removals(identity: Identity, seen: Seen, context: Context) -> tuple[tuple[S
     steps: dict[str, Step] = {}
     last: dict[str, Step] = {}
     for row in CLEAN_UPS:
-        shown = {item.key: item for item in seen.told.items.get(row.facet, ())}
-        written = {item.key: item for item in seen.overlaid.items.get(row.facet, ())}
-        for key, item in {**written, **shown}.items():
-            if row.facet is Facet.INLINE_POLICIES and item.id == DENY_POLICY:
+        shown = seen.told.items.get(row.facet, ())
+        keys = {item.key for item in shown}
+        written = tuple(item for item in seen.overlaid.items.get(row.facet, ()) if item.key not in keys)
+        for item in (*written, *shown):
+            # Our own deny has a step of its own; so has one by attachment that only our own write tells of.
+            if item.id == DENY_POLICY or (_denies(item.id) and item.key not in keys):
                 continue
-            one = _removal(row, item, identity.user_name, again=key in shown)
+            one = _removal(row, item, identity.user_name, again=item.key in keys)
             (last if _denies(item.id) else steps)[one.key] = one
             if row.facet is Facet.MFA_DEVICES and is_virtual(item.id):
-                device = _device(item.id, needs=(one.key,))
+                device = _device(item.id, needs=(one.key,), again=one.again)
                 steps[device.key] = device
     for step in _from_intent(context.intent, identity.user_name):
         if step.key not in last:
@@ -153,13 +155,13 @@ def _removal(row: CleanUp, item: Item, user_name: str, *, again: bool) -> Step:
     if row.parameter is not None:
         params[row.parameter] = item.id
     call = Call(row.action, params, item.id if row.parameter else "", Effect(row.facet, item, present=False))
-    key = row.prefix if row.parameter is None else f"{row.prefix}:{item.key}"
+    key = row.prefix if row.parameter is None else f"{row.prefix}:{item.id}"
     return Step(key, call, removal=True, again=again)
 
 
-def _device(serial: str, needs: tuple[str, ...]) -> Step:
+def _device(serial: str, needs: tuple[str, ...] = (), *, again: bool = False) -> Step:
     call = Call(DEVICE, {"SerialNumber": serial}, serial)
-    return Step(f"mfa-device:{serial.casefold()}", call, removal=True, needs=needs)
+    return Step(f"mfa-device:{serial}", call, removal=True, needs=needs, again=again)
 
 
 def _from_intent(intent: Intent | None, user_name: str) -> tuple[Step, ...]:
@@ -167,7 +169,7 @@ def _from_intent(intent: Intent | None, user_name: str) -> tuple[Step, ...]:
     steps = []
     for named in intent.steps if intent is not None else ():
         if named.action == DEVICE:
-            steps.append(_device(named.target, needs=()))
+            steps.append(_device(named.target))
         elif named.key != LIFT and (row := BY_ACTION.get(named.action)) is not None:
             steps.append(_removal(row, Item(named.target or row.prefix), user_name, again=False))
     return tuple(steps)
@@ -184,7 +186,7 @@ def _plan_gone(request: Request, context: Context, other: Identity | None = None
     steps = []
     for named in context.intent.steps:
         if named.action == DEVICE and other is None:
-            steps.append(_device(named.target, needs=()))
+            steps.append(_device(named.target))
         elif named.key == USER and USER in context.sent and other is None:
             # Its answer was lost and the reading may be stale; asked once more, the answer tells.
             steps.append(Step(USER, user, removal=True))

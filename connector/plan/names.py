@@ -20,7 +20,7 @@ REQUEST_ID_TAG = "idhub:request-id"
 
 _USER_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
-_PATH = re.compile(r"/|/[\x21-\x7f]{1,510}/", re.ASCII)
+_PATH = re.compile(r"/|/[\x21-\x7e]{1,510}/", re.ASCII)
 _POLICY = re.compile(r"(?:[\x21-\x2e\x30-\x7f]+/)*[\w+=,.@-]{1,128}", re.ASCII)
 _ARN = re.compile(r"arn:(aws[a-z-]*):(iam|sts)::(\d{12}|aws):([a-z-]+)/(.+)", re.ASCII)
 _TAG_VALUE = re.compile(r"[\w .:/=+@-]{1,256}", re.ASCII)

@@ -14,7 +14,7 @@ from connector.aws.reads import to_identity
 from connector.drift.account import within
 from connector.errors import CallForbidden
 from connector.model.results import ReplyError, StepOutcome
-from connector.plan.calls import Call, Plan, Step
+from connector.plan.calls import SILENT, Call, Plan, Step
 from connector.secrets import generate_password
 
 from .means import FORBIDDEN, Means, Script
@@ -123,7 +123,7 @@ class Executor:
         now = self._now()
         progress = self._progress
         request_id = answer.get("ResponseMetadata", {}).get("RequestId")
-        already = step.shown and not step.removal and step.key not in progress.attempted
+        already = step.shown and call.action in SILENT and step.key not in progress.attempted
         outcome = StepOutcome.ALREADY_SO if already else StepOutcome.DONE
         progress.changed_at = now
         if call.action == "CreateUser":
@@ -162,9 +162,9 @@ class Executor:
         failures = self._count(trouble)
         if failures > pace.ambiguous_attempts:
             # It may have had its effect, and an effect that nobody audits is worse than an audit too many.
-            progress.witness(trouble.step, trouble.call, self._now(), None)
+            progress.witness(trouble.step, trouble.call, self._now(), certain=False)
             return self._failed(trouble, ambiguous(trouble.error, failures))
-        rest = self._means.call_timeout_s - (clock.monotonic() - trouble.began)
+        rest = 0.0
         slower = pace.ambiguous.seconds(failures) if failures > 1 else 0.0
         yield to_wait(trouble.error, max(rest, slower, 0.0))
         return Next.READING
@@ -218,7 +218,12 @@ class Executor:
         if trouble.call.action == "CreateUser":
             self._progress.name_taken_at = self._progress.name_taken_at or self._now()
             return Next.READING
-        return (yield from self.after_refusal(trouble))
+        failures = self._count(trouble)
+        if trouble.call.password and failures <= self._means.pace.contended_attempts:
+            # Neither there nor to be made: a login profile that has not arrived everywhere yet.
+            yield to_wait(trouble.error, self._means.pace.propagating.seconds(failures))
+            return Next.READING
+        return self._refused(trouble)
 
     def after_refusal(self, trouble: "Trouble") -> Script[Next]:
         yield from ()

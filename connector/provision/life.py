@@ -54,6 +54,7 @@ class Life:
         self._caller: Caller | None = None
         self._seen: Seen | None = None
         self._seen_at: datetime | None = None
+        self._executor: Executor | None = None
         self._doubtful = False
         """The last reading contradicted itself: the user is there, and its lists know no such user."""
         self._plan_hash: str | None = None
@@ -93,6 +94,7 @@ class Life:
         safety.refuse_unread(request, OPERATIONS, self._beginning())
         row = OPERATIONS[request.operation]
         executor = Executor(self._means, self._patience, progress, self._missing_user, self._open_credential())
+        self._executor = executor
         while True:
             self._caller = yield from self._patience.who()
             safety.refuse_here(request, self._caller, self._means.protected)
@@ -117,7 +119,7 @@ class Life:
                 continue
             if row.ends_absent and not plan.gone and not (yield from self._read_back(plan)):
                 continue
-            return self._end(plan, password=executor.password)
+            return self._end(plan)
 
     # -- before anything is read -----------------------------------------------------------------------------------
 
@@ -144,11 +146,10 @@ class Life:
         """The identity first, then what the row looks at, overlaid with our own writes."""
         ask, name = self._patience.line.ask, self._request.user_name
         identity = yield from self._read_identity()
+        absent = self._is_absent(identity)
         told: dict[Facet, tuple[Item, ...]] = {}
         self._doubtful = False
-        last = self._last_known
-        now, window = self._means.clock.now(), self._means.window
-        if identity is not None and not is_gone(last, identity, now, window):
+        if identity is not None and not absent:
             name = identity.user_name
             for facet in sorted(row.facets(self._request, identity)):
                 items = yield from self._patience.until_told(partial(read_items, ask, name, facet))
@@ -156,12 +157,10 @@ class Life:
                     self._doubtful = True
                 else:
                     told[facet] = items
-        state = UserState(identity, told)
-        now = self._means.clock.now()
-        overlaid = overlay(state, (*(last.own_writes if last is not None else ()), *self._progress.writes), now, window)
-        if is_gone(last, identity, now, window):
-            overlaid = UserState(None)
-        self._seen, self._seen_at = Seen(state, overlaid), now
+        now, state = self._means.clock.now(), UserState(identity, told)
+        written = self._last_known.own_writes if self._last_known is not None else ()
+        overlaid = overlay(state, (*written, *self._progress.writes), now, self._means.window)
+        self._seen, self._seen_at = Seen(state, UserState(None) if absent else overlaid), now
         return self._seen
 
     def _read_identity(self) -> Script[Identity | None]:
@@ -170,10 +169,13 @@ class Life:
         looks = 0
         while True:
             identity = yield from self._patience.until_told(lambda: read_identity(ask, name))
-            if identity is not None or not self._has_to_be_there():
+            if not (self._is_absent(identity) and self._has_to_be_there()):
                 return identity
             looks += 1
             yield self._propagating(looks)
+
+    def _is_absent(self, identity: Identity | None) -> bool:
+        return identity is None or is_gone(self._last_known, identity, self._means.clock.now(), self._means.window)
 
     def _has_to_be_there(self) -> bool:
         progress, last = self._progress, self._last_known
@@ -281,7 +283,6 @@ class Life:
         status: ReplyStatus | None = None,
         error: ReplyError | None = None,
         steps: tuple[StepResult, ...] | None = None,
-        password: str | None = None,
     ) -> Outcome:
         progress = self._progress
         if steps is None:
@@ -302,7 +303,8 @@ class Life:
             steps=steps,
             witnesses=progress.all_witnesses(),
             writes=tuple(progress.writes),
-            credential=self._seal(password),
+            uncertain=progress.uncertain,
+            credential=self._seal(),
             plan_hash=self._plan_hash,
             notes=plan.notes if plan is not None else (),
             error=error,
@@ -315,8 +317,9 @@ class Life:
             return self._progress.created.user_id
         return self._user_id(self._seen) if self._seen is not None else None
 
-    def _seal(self, password: str | None) -> str | None:
+    def _seal(self) -> str | None:
         """The password that was set last, for IDHub's eyes only."""
+        password = self._executor.password if self._executor is not None else None
         login = self._progress.results.get(LOGIN)
         if password is None or self._means.sealer is None or login is None or login.outcome not in SATISFIED:
             return None

@@ -65,6 +65,8 @@ class Ending:
     steps: tuple[StepResult, ...] = ()
     witnesses: tuple[Witness, ...] = ()
     writes: tuple[OwnWrite, ...] = ()
+    uncertain: bool = False
+    """A step was given up though it may have had its effect."""
     credential: str | None = None
     plan_hash: str | None = None
     notes: tuple[str, ...] = ()
@@ -214,7 +216,7 @@ def _to_record(ending: Ending) -> AccountRecord | None:
     record = merge_reading(last, account_id, state, at, ending.writes, window=window)
     if ending.gone and state.identity.user_id == ending.user_id:
         return to_deleted(record, ending.ended_at)
-    if ending.seen.told != ending.seen.overlaid:
+    if ending.uncertain or ending.seen.told != ending.seen.overlaid:
         return replace(record, look_again_at=ending.ended_at + window)
     return record
 

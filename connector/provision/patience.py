@@ -19,6 +19,7 @@ REASONS = {
     ErrorClass.AMBIGUOUS: "ambiguous",
     ErrorClass.CONTENDED: "contended",
     ErrorClass.MISSING: "propagating",
+    ErrorClass.EXISTS: "propagating",
     ErrorClass.CONFLICT: "conflict",
     ErrorClass.OUR_CREDENTIALS: "credentials",
 }

@@ -55,6 +55,8 @@ class Progress:
         """When a mutation was first answered that there is no such user."""
         self.changed_at: datetime | None = None
         """When a call of this life last changed, or may have changed, the user."""
+        self.uncertain = False
+        """A step was given up though it may have had its effect."""
         self.conflict_rounds = 0
 
     @property
@@ -148,9 +150,12 @@ class Progress:
             attempts=self.attempts(step.key),
         )
 
-    def witness(self, step: Step, call: Call, at: datetime, aws_request_id: str | None) -> None:
+    def witness(
+        self, step: Step, call: Call, at: datetime, aws_request_id: str | None = None, *, certain: bool = True
+    ) -> None:
         """A call had, or may have had, its effect: one audit record for the step, however often it was sent."""
-        if call.effect is not None:
+        self.uncertain |= not certain
+        if call.effect is not None and certain:
             self.writes.append(OwnWrite(call.effect.facet, call.effect.item, call.effect.present, at))
         before = self.witnesses.get(step.key)
         if before is None or aws_request_id is not None:
@@ -162,7 +167,7 @@ class Progress:
         """An earlier try turns out to have done it: its call counts, though its answer was never seen."""
         if step.key not in self.unsure and step.key not in self.witnesses:
             self._prior[step.key] = max(1, self._prior.get(step.key, 0))
-        self.witness(step, call, at, None)
+        self.witness(step, call, at)
         self.conclude(step, call, StepOutcome.DONE)
 
     def forget(self, key: str) -> None:

@@ -8,6 +8,7 @@ too. Both run in a session of their own: a Ctrl-C in the terminal reaches this p
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from .storage import format_once
 
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 20.0
+ROOM_TO_WORK = 1 << 20
 _POLL_S = 0.02
 
 
@@ -211,6 +213,8 @@ class KafkaBroker:
 
     def _failed(self, how: str) -> str:
         tail = self.log_tail().replace("\n", "\n  ")
+        if shutil.disk_usage(self.home).free < ROOM_TO_WORK:
+            how += f"; the disk of {self.home} is full"
         return f"Apache Kafka {KAFKA_VERSION} {how}. The end of its log:\n  {tail or '(empty)'}"
 
     def _signal(self, signum: signal.Signals) -> None:

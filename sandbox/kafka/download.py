@@ -104,5 +104,5 @@ def _stream(client: httpx2.Client, url: str, jar: Jar, write: Callable[[bytes], 
                 if size > jar.size:
                     break
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise _TryAgain(str(error) or type(error).__name__) from error
+        raise _TryAgain(str(error).rstrip(".") or type(error).__name__) from error
     return size, digest.hexdigest()

@@ -41,8 +41,17 @@ class Owner(Protocol):
 class PartitionRun:
     """Drives the `Work` of one epoch. Owned by the `LaneConsumer`, which tells it what was fetched."""
 
-    def __init__(self, epoch: Epoch, make_work: WorkFactory, slots: Slots, owner: Owner) -> None:
+    def __init__(
+        self,
+        epoch: Epoch,
+        make_work: WorkFactory,
+        slots: Slots,
+        owner: Owner,
+        before: "asyncio.Task[None] | None" = None,
+    ) -> None:
         self.epoch = epoch
+        self.before = before
+        """The closing of the epoch before, which is waited for before anything is opened."""
         self.trackers: dict[Any, OffsetTracker] = {}
         """By topic-partition; empty until it is known where delivery begins."""
         self.gate: asyncio.Task[None] | None = None
@@ -56,6 +65,8 @@ class PartitionRun:
         self._lanes = Lanes()
         self._running: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
+        self._failed: asyncio.Task[None] | None = None
+        """Closes the work that could not be opened."""
         self._closing: asyncio.Task[None] | None = None
 
     # -- the gate -----------------------------------------------------------------------------------------
@@ -71,7 +82,9 @@ class PartitionRun:
         try:
             await work.open({topic: tracker.position for topic, tracker in self._by_topic.items()})
         except BaseException:
-            await _close(work, self.epoch)
+            # In a task of its own: the gate may be cancelled in the middle of it.
+            self._failed = asyncio.get_running_loop().create_task(_close(work, self.epoch))
+            await asyncio.shield(self._failed)
             raise
         self._work = work
         self.gate_open = True
@@ -207,6 +220,11 @@ class PartitionRun:
     def unfinished(self) -> int:
         return sum(tracker.unfinished for tracker in self.trackers.values())
 
+    @property
+    def run_ahead(self) -> int:
+        """How far delivery is ahead of the committable offset, in the topic where it is furthest."""
+        return max((tracker.run_ahead for tracker in self.trackers.values()), default=0)
+
     def committable(self) -> dict[Any, int]:
         return {tp: tracker.committable for tp, tracker in self.trackers.items()} | self._rewound
 
@@ -236,9 +254,9 @@ class PartitionRun:
         return self._closing
 
     async def _close(self) -> None:
-        cancelled = {task for task in (self.gate, *self._running) if task is not None}
-        if cancelled:
-            await asyncio.wait(cancelled, timeout=2 * CLOSE_S)  # the gate may be closing what it could not open
+        for tasks in ((self.before, self.gate, *self._running), (self._failed,)):
+            if ending := [task for task in tasks if task is not None]:
+                await asyncio.wait(ending, timeout=CLOSE_S)
         if self.gate_open:
             await _close(self._work, self.epoch)
 

@@ -200,14 +200,15 @@ class LaneConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             log.info("partitions.revoked", partitions=[run.epoch.partition for run in runs])
 
     def _begin(self, number: int, tps: Iterable[Any]) -> None:
-        run = PartitionRun(Epoch(number, self.settings.lease_s, self._monotonic), self._factory, self._slots, self)
+        epoch = Epoch(number, self.settings.lease_s, self._monotonic)
+        run = PartitionRun(epoch, self._factory, self._slots, self, before=self._closing.pop(number, None))
         self._runs[number] = run
-        run.gate = self._spawn(self._open_gate(run, tuple(tps), self._closing.pop(number, None)))
+        run.gate = self._spawn(self._open_gate(run, tuple(tps)))
 
-    async def _open_gate(self, run: PartitionRun, tps: tuple[Any, ...], earlier: "asyncio.Task[None] | None") -> None:
+    async def _open_gate(self, run: PartitionRun, tps: tuple[Any, ...]) -> None:
         """Fence, read the views, and only then let records in. A failure is tried again; revocation cancels this."""
-        if earlier is not None:
-            await asyncio.wait((earlier,))
+        if run.before is not None:
+            await asyncio.wait((run.before,))
         said = ""
         for attempt in itertools.count():
             try:
@@ -322,6 +323,7 @@ class LaneConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
                 "running": run.running,
                 "parked": run.parked,
                 "unfinished": run.unfinished,
+                "run_ahead": run.run_ahead,
             }
             for number, run in sorted(self._runs.items())
         ]

@@ -87,10 +87,6 @@ class SimKafka:
         self.appended.set()
         self.appended = asyncio.Event()
 
-    def may_own(self, member: "SimConsumer", partition: int) -> bool:
-        """Whether the group still counts this member as the partition's owner."""
-        return TopicPartition(self.topics[0], partition) in member.owned
-
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
@@ -152,30 +148,28 @@ class SimKafka:
         if member not in self.members or member.generation != self.generation:
             raise CommitFailedError("not a member of this generation")
         for tp, offset in offsets.items():
-            self._committing(member.name, tp, offset)
+            self._committing(member.host.name, tp, offset)
             self.committed[tp] = offset
 
 
-class SimConsumer:
-    """As much of AIOKafkaConsumer as the lanes use."""
-
-    _fetcher = _coordinator = None  # what `streams.clients.broken` looks at
+class Host:
+    """The machine that a worker runs on: it can be cut off for a while, or killed."""
 
     def __init__(self, kafka: SimKafka, name: str) -> None:
         self.kafka, self.name = kafka, name
-        self.owned: set[TopicPartition] = set()
-        self.generation = -1
         self.reachable = asyncio.Event()
         self.reachable.set()
-        self.dead = self.stopped = False
-        self._positions: dict[TopicPartition, int] = {}
-        self._paused: set[TopicPartition] = set()
-        self._assigned = asyncio.Event()
-        self._listener: Any = None
-        self._revocation: asyncio.Task[None] | None = None
+        self.dead = False
+        self.consumer: SimConsumer | None = None
         self._silences = 0
 
-    # -- what happens to it -------------------------------------------------------------------------------
+    def make_consumer(self) -> "SimConsumer":
+        self.consumer = SimConsumer(self)
+        return self.consumer
+
+    def owns(self, partition: int) -> bool:
+        """Whether the group still counts this worker as the partition's owner."""
+        return self.consumer is not None and TopicPartition(self.kafka.topics[0], partition) in self.consumer.owned
 
     def cut(self, for_s: float) -> None:
         """It reaches nobody for a while, and does not know it."""
@@ -196,38 +190,62 @@ class SimConsumer:
 
     async def _session(self, silence: int) -> None:
         await asyncio.sleep(self.kafka.session_s)
-        if not self.reachable.is_set() and self._silences == silence:
-            self.kafka.leave(self)
+        if not self.reachable.is_set() and self._silences == silence and self.consumer is not None:
+            self.kafka.leave(self.consumer)
 
     def _mend(self) -> None:
         if not self.dead:
             self.reachable.set()
-            if self not in self.kafka.members and self._listener is not None:
-                self.kafka.spawn(self._join_again())
+            if self.consumer is not None:
+                self.kafka.spawn(self.consumer.join_again())
 
-    async def _join_again(self) -> None:
-        await self.give_back()
-        if self not in self.kafka.members and not self.stopped:
-            self.kafka.join(self)
+
+class SimConsumer:
+    """As much of AIOKafkaConsumer as the lanes use."""
+
+    _fetcher = _coordinator = None  # what `streams.clients.broken` looks at
+
+    def __init__(self, host: Host) -> None:
+        self.host, self.kafka = host, host.kafka
+        self.owned: set[TopicPartition] = set()
+        self.generation = -1
+        self._started = self._stopped = False
+        self._joins = 0
+        self._positions: dict[TopicPartition, int] = {}
+        self._paused: set[TopicPartition] = set()
+        self._assigned = asyncio.Event()
+        self._listener: Any = None
+        self._revocation: asyncio.Task[None] | None = None
+
+    # -- what the group does with it ----------------------------------------------------------------------
+
+    async def join_again(self) -> None:
+        """Back after its session was over: revoke, and join as new."""
+        if self._started and not self._stopped and self not in self.kafka.members:
+            await self.give_back()
+            if not self._stopped and self not in self.kafka.members:
+                self.kafka.join(self)
 
     async def give_back(self) -> None:
         """The heartbeat says that the group rebalances: revoke, and join again."""
+        self._joins += 1
         if self._revocation is None:
             self._revocation = self.kafka.spawn(self._revoke())
         await asyncio.shield(self._revocation)
 
     async def _revoke(self) -> None:
         await asyncio.sleep(self.kafka.random.uniform(0, self.kafka.heartbeat_s))
-        while not self.reachable.is_set():
-            await self.reachable.wait()
+        while not self.host.reachable.is_set():
+            await self.host.reachable.wait()
             await asyncio.sleep(self.kafka.random.uniform(0, self.kafka.heartbeat_s))
         await self._listener.on_partitions_revoked(set(self._positions))
 
     async def take(self, generation: int) -> None:
         """The answer to its join: the assignment."""
+        join = self._joins
         await asyncio.sleep(self.kafka.random.uniform(0, 0.01))
-        await self.reachable.wait()
-        if self.kafka.generation == generation and self in self.kafka.members:
+        await self.host.reachable.wait()
+        if self._joins == join and self in self.kafka.members:
             self.generation = generation
             self._positions = {tp: self.kafka.committed.get(tp, 0) for tp in self.owned}
             self._paused = set()
@@ -242,23 +260,24 @@ class SimConsumer:
         self._listener = listener
 
     async def start(self) -> None:
-        if not self.kafka.back.is_set():
+        if not (self.kafka.back.is_set() and self.host.reachable.is_set()):
             raise KafkaConnectionError("away")
+        self._started = True
         self.kafka.join(self)
         await self._assigned.wait()
 
     async def stop(self) -> None:
-        self.stopped = True
-        if self.reachable.is_set():
+        self._stopped = True
+        if self.host.reachable.is_set():
             self.kafka.leave(self)
         else:
-            self.dead = True  # its session has to run out
+            self.kafka.spawn(self._run_out())
         self._positions = {}
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Record]]:
         await asyncio.sleep(self.kafka.random.uniform(0, 0.01))
         fetched: dict[TopicPartition, list[Record]] = {}
-        if self.reachable.is_set() and self.kafka.back.is_set() and self._revocation is None:
+        if self.host.reachable.is_set() and self.kafka.back.is_set() and self._revocation is None:
             for tp in sorted(self._positions.keys() - self._paused):
                 records, position = self.kafka.logs[tp].read(self._positions[tp], max_records)
                 self._positions[tp] = position
@@ -270,6 +289,10 @@ class SimConsumer:
         if not fetched:
             await _first_of(self.kafka.appended.wait(), timeout_ms / 1000)
         return fetched
+
+    async def _run_out(self) -> None:
+        await asyncio.sleep(self.kafka.session_s)
+        self.kafka.leave(self)
 
     def _check(self, tps: Iterable[TopicPartition]) -> None:
         for tp in tps:
@@ -298,10 +321,10 @@ class SimConsumer:
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
         self._check(offsets)
         while True:
-            await self.reachable.wait()
+            await self.host.reachable.wait()
             await self.kafka.back.wait()
             await asyncio.sleep(self.kafka.random.uniform(0, 0.02))
-            if self.reachable.is_set() and self.kafka.back.is_set():
+            if self.host.reachable.is_set() and self.kafka.back.is_set():
                 self.kafka.commit(self, offsets)
                 return
 

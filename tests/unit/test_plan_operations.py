@@ -1,5 +1,6 @@
 """The plans of the four operations, the table that names them, and what is refused before any of it."""
 
+import functools
 from dataclasses import replace
 from datetime import timedelta
 
@@ -280,6 +281,7 @@ def test_calls_carry_iams_spelling_of_the_name():
 # -- the table -----------------------------------------------------------------------------------------------------
 
 
+@functools.cache
 def model():
     return botocore.session.Session().get_service_model("iam")
 

@@ -1,0 +1,107 @@
+"""ProvisioningRequest records → the model, and what is wrong with one that can be read but not run."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from connector.errors import RequestRefused
+from connector.model.requests import (
+    Approval,
+    AttributeValue,
+    Body,
+    CreateAccount,
+    DeleteAccount,
+    Entitlement,
+    EntitlementType,
+    GrantEntitlements,
+    Operation,
+    Request,
+    RequestedBy,
+    RevokeEntitlements,
+    UnsupportedOperation,
+)
+
+NAME = "ProvisioningRequest"
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:/=+@-]{1,128}")
+"""It becomes a tag's value and part of a user-agent, so it keeps to what both can hold."""
+ACCOUNT_ID = re.compile(r"\d{12}")
+
+_BODIES: Mapping[Operation, Callable[[Mapping[str, Any]], Body]] = {
+    Operation.CREATE_ACCOUNT: lambda f: CreateAccount(
+        attributes=_attributes(f["attributes"]),
+        tags=dict(f["tags"]["set"]),
+        entitlements=_entitlements(f),
+        credential=f["credential"],
+    ),
+    Operation.DELETE_ACCOUNT: lambda _: DeleteAccount(),
+    Operation.GRANT_ENTITLEMENTS: lambda f: GrantEntitlements(_entitlements(f)),
+    Operation.REVOKE_ENTITLEMENTS: lambda f: RevokeEntitlements(_entitlements(f)),
+}
+
+
+def content_hash(fields: Mapping[str, Any]) -> str:
+    """SHA-256 over everything the producer states: a repeat has the same, however it was framed or ordered."""
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return int(value.timestamp() * 1000)
+    raise TypeError(f"no canonical form for {type(value).__name__}")
+
+
+def to_request(fields: Mapping[str, Any], *, traceparent: str | None = None) -> Request:
+    """The request that a decoded record holds. Nothing of it is judged here but its shape: see `refusal_of`."""
+    operation = Operation(fields["operation"])
+    to_body = _BODIES.get(operation)
+    body = to_body(fields) if to_body is not None else UnsupportedOperation(operation.value)
+    return Request(
+        request_id=fields["requestId"],
+        operation=operation,
+        aws_account_id=fields["awsAccountId"],
+        user_name=fields["userName"],
+        body=body,
+        content_hash=content_hash(fields),
+        expected_user_id=fields["expectedUserId"],
+        dry_run=fields["dryRun"],
+        plan_hash=fields["planHash"],
+        resumes=fields["resumes"],
+        not_after=fields["notAfter"],
+        requested_by=_requested_by(fields["requestedBy"]),
+        approval=_approval(fields["approval"]),
+        requested_at=fields["requestedAt"],
+        traceparent=traceparent,
+    )
+
+
+def refusal_of(request: Request) -> RequestRefused | None:
+    """Why a readable request cannot be taken at all; None where it can."""
+    if not REQUEST_ID.fullmatch(request.request_id):
+        return RequestRefused(
+            "BAD_REQUEST_ID", "requestId must be 1 to 128 of A-Z a-z 0-9 . _ : / = + @ -: choose another id"
+        )
+    if request.aws_account_id is not None and not ACCOUNT_ID.fullmatch(request.aws_account_id):
+        return RequestRefused(
+            "BAD_ACCOUNT_ID", "awsAccountId must be the 12 digits of an AWS account, leading zeros included, or null"
+        )
+    return None
+
+
+def _attributes(values: Mapping[str, Any]) -> dict[str, AttributeValue]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _entitlements(fields: Mapping[str, Any]) -> tuple[Entitlement, ...]:
+    return tuple(Entitlement(EntitlementType(e["type"]), e["name"], e["document"]) for e in fields["entitlements"])
+
+
+def _requested_by(value: Mapping[str, Any] | None) -> RequestedBy | None:
+    return RequestedBy(value["system"], value["user"]) if value else None
+
+
+def _approval(value: Mapping[str, Any] | None) -> Approval | None:
+    return Approval(value["ticket"], value["approver"]) if value else None
