@@ -46,7 +46,9 @@ def story(account: str, connector_user: str) -> tuple[Chapter, ...]:
             operation, account, user, requestId=request_id, requestedBy={"system": "IDHub", "user": "jerome"}, **fields
         )
 
-    groups = lambda *names: [entitlement("GROUP", name) for name in names]  # noqa: E731 - reads as a word below
+    def groups(*names: str) -> list[dict[str, Any]]:
+        return [entitlement("GROUP", name) for name in names]
+
     read_only = entitlement("AWS_MANAGED_POLICY", "ReadOnlyAccess")
     joiner = request(
         "demo-01",
@@ -71,7 +73,9 @@ def story(account: str, connector_user: str) -> tuple[Chapter, ...]:
         Chapter(
             "The same again",
             (
-                Scene("the same request once more: the same reply, nothing done", joiner, "SUCCEEDED", expect=SAME_REPLY),
+                Scene(
+                    "the same request once more: the same reply, nothing done", joiner, "SUCCEEDED", expect=SAME_REPLY
+                ),
                 Scene(
                     "the same id with another content",
                     {**joiner, "attributes": {"department": "Sales"}},
@@ -91,7 +95,12 @@ def story(account: str, connector_user: str) -> tuple[Chapter, ...]:
             (
                 Scene(
                     "grant a group, and one that does not exist",
-                    request("demo-05", "GRANT_ENTITLEMENTS", "Alice.Miller", entitlements=groups("auditors", "no-such-group")),
+                    request(
+                        "demo-05",
+                        "GRANT_ENTITLEMENTS",
+                        "Alice.Miller",
+                        entitlements=groups("auditors", "no-such-group"),
+                    ),
                     "PARTIAL",
                     check=lambda reply: sorted(step["outcome"] for step in reply["steps"]) == ["DONE", "FAILED"],
                 ),
@@ -102,7 +111,9 @@ def story(account: str, connector_user: str) -> tuple[Chapter, ...]:
                 ),
                 Scene(
                     "revoke a group and the policy",
-                    request("demo-07", "REVOKE_ENTITLEMENTS", "Alice.Miller", entitlements=[*groups("auditors"), read_only]),
+                    request(
+                        "demo-07", "REVOKE_ENTITLEMENTS", "Alice.Miller", entitlements=[*groups("auditors"), read_only]
+                    ),
                     "SUCCEEDED",
                 ),
             ),
@@ -116,8 +127,15 @@ def story(account: str, connector_user: str) -> tuple[Chapter, ...]:
                     "FAILED",
                     "NO_SUCH_ACCOUNT",
                 ),
-                Scene("a name that IAM refuses", request("demo-09", "CREATE_ACCOUNT", "bad name!"), "REJECTED", "BAD_USER_NAME"),
-                Scene("an operation nobody knows", request("demo-10", "UNKNOWN", "bob"), "REJECTED", "UNKNOWN_OPERATION"),
+                Scene(
+                    "a name that IAM refuses",
+                    request("demo-09", "CREATE_ACCOUNT", "bad name!"),
+                    "REJECTED",
+                    "BAD_USER_NAME",
+                ),
+                Scene(
+                    "an operation nobody knows", request("demo-10", "UNKNOWN", "bob"), "REJECTED", "UNKNOWN_OPERATION"
+                ),
                 Scene(
                     "the connector's own user",
                     request("demo-11", "DELETE_ACCOUNT", connector_user),
@@ -154,7 +172,9 @@ def story(account: str, connector_user: str) -> tuple[Chapter, ...]:
                 ),
                 Scene(
                     "delete a user who has every kind of credential",
-                    request("demo-16", "DELETE_ACCOUNT", "leaver", approval={"ticket": "REQ-1002", "approver": "jerome"}),
+                    request(
+                        "demo-16", "DELETE_ACCOUNT", "leaver", approval={"ticket": "REQ-1002", "approver": "jerome"}
+                    ),
                     "SUCCEEDED",
                 ),
                 Scene("delete again: nothing left to do", request("demo-17", "DELETE_ACCOUNT", "leaver"), "UNCHANGED"),

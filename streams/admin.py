@@ -19,6 +19,10 @@ ANSWER_S = 15.0
 """How long Kafka may take to answer before it counts as away."""
 
 
+SEEN_S = 0.05
+"""Between looks whether new topics are visible."""
+
+
 @dataclass(frozen=True, slots=True)
 class TopicProblem:
     """What is wrong with a topic, and the command that mends it."""
@@ -60,20 +64,26 @@ async def create_topics(settings: Settings) -> list[str]:
         StreamsError: Kafka refuses to create a topic.
     """
     names = TopicNames(settings.topic_prefix)
-    created = []
     async with _admin(settings) as admin:
         existing = set(await admin.list_topics())
-        for topic in TOPICS:
-            name = names.of(topic.name)
-            if not topic.present or name in existing:
-                continue
-            new = NewTopic(
-                name, partitions_of(topic, settings), settings.replication_factor, topic_configs=dict(topic.config)
+        wanted = [
+            NewTopic(
+                names.of(topic.name),
+                partitions_of(topic, settings),
+                settings.replication_factor,
+                topic_configs=dict(topic.config),
             )
-            for _, code, message in (await admin.create_topics([new])).topic_errors:
-                if code and for_code(code) is not TopicAlreadyExistsError:
-                    raise StreamsError(f"Kafka refuses to create {name}: {message or for_code(code).__name__}")
-            created.append(name)
+            for topic in TOPICS
+            if topic.present and names.of(topic.name) not in existing
+        ]
+        if not wanted:
+            return []
+        for name, code, message in (await admin.create_topics(wanted)).topic_errors:
+            if code and for_code(code) is not TopicAlreadyExistsError:
+                raise StreamsError(f"Kafka refuses to create {name}: {message or for_code(code).__name__}")
+        created = [new.name for new in wanted]
+        while not set(created) <= set(await admin.list_topics()):
+            await asyncio.sleep(SEEN_S)  # acknowledged by the controller, not yet known to every broker
     return created
 
 

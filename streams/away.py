@@ -32,7 +32,8 @@ class Away:
 
 
 def describe(error: BaseException | str) -> str:
-    """One line: the class, and the text where there is one."""
+    """One line: the class, and the beginning of the text where there is one."""
     if isinstance(error, str):
         return error
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

@@ -164,7 +164,7 @@ class Executor:
             # It may have had its effect, and an effect that nobody audits is worse than an audit too many.
             progress.witness(trouble.step, trouble.call, self._now(), certain=False)
             return self._failed(trouble, ambiguous(trouble.error, failures))
-        rest = 0.0
+        rest = self._means.call_timeout_s - (clock.monotonic() - trouble.began)
         slower = pace.ambiguous.seconds(failures) if failures > 1 else 0.0
         yield to_wait(trouble.error, max(rest, slower, 0.0))
         return Next.READING

@@ -167,10 +167,12 @@ class Connection(asyncio.Protocol):
     def _drip(self, message: bytes, sent: int, gap_s: float, then: Callable[[bool], None]) -> None:
         if self._transport is None or not self.open:
             then(False)
-        elif sent == len(message):
-            then(self._finish(b""))
+            return
+        self._transport.write(message[sent : sent + 1])
+        if sent + 1 == len(message):
+            then(True)
+            self._finish(b"")
         else:
-            self._transport.write(message[sent : sent + 1])
             asyncio.get_running_loop().call_later(gap_s, self._drip, message, sent + 1, gap_s, then)
 
 

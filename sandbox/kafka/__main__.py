@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .broker import KafkaBroker
 from .errors import SandboxError
-from .jars import KAFKA_VERSION
+from .lock import KAFKA_VERSION
 
 _LOOK_EVERY_S = 0.5
 

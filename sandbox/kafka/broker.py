@@ -22,8 +22,9 @@ from typing import Self
 
 from . import config, supervise
 from .errors import SandboxError, unusable_path
-from .jars import KAFKA_VERSION, cache_dir, ensure_jars
+from .jars import cache_dir, ensure_jars
 from .java import find_java
+from .lock import KAFKA_VERSION
 from .ports import HOST, free_ports, is_free
 from .probe import answers
 from .storage import format_once

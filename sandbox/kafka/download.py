@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 
 from .errors import WAY_OUT, SandboxError
-from .jars import KAFKA_VERSION, Jar
+from .lock import KAFKA_VERSION, Jar
 
 URL_VARIABLE = "IDHUB_AWS_MAVEN_URL"
 MAVEN_CENTRAL = "https://repo1.maven.org/maven2"

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from aiokafka.errors import KafkaError
 
-from streams.away import Away, describe
+from streams.away import Away
 
 from .partition import PartitionRun
 
@@ -47,7 +47,7 @@ class Commits:
             return False
         except (KafkaError, OSError) as error:
             # The group has rebalanced; the coordinator says the rest through the listener.
-            log.info("commit.refused", error=describe(error))
+            log.info("commit.refused", error=type(error).__name__)
             return False
         self._away.back()
         for run in current:

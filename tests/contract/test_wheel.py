@@ -20,7 +20,7 @@ from streams.wire import schemas
 schemas.load_all()
 from sandbox.kafka import KafkaBroker
 from sandbox.kafka.config import LOG_CONFIG
-from sandbox.kafka.jars import read_lock
+from sandbox.kafka.lock import read_lock
 assert len(read_lock()) == 46
 assert LOG_CONFIG.read_text()
 """

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from aiokafka import TopicPartition
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.lanes import DeadLetter, Done, Epoch, LaneConsumer, LaneSettings, Leave, Park, Reopen
@@ -31,7 +31,7 @@ SETTINGS = LaneSettings(
     tick_s=0.5,
     drain_s=5.0,
     run_ahead=8,
-    in_flight=5,
+    in_flight=3,
 )
 
 MOST_OFFSETS_IN_A_POLL = 4 * 3
@@ -57,24 +57,19 @@ class Plan:
 
 TROUBLES = ("join", "stop", "kill", "cut", "cut long", "fence", "kafka away", "gate fails")
 times = st.floats(0, 30, allow_nan=False).map(lambda t: round(t, 2))
-plans = st.builds(
-    Plan,
-    partitions=st.integers(1, 3),
-    workers=st.integers(1, 3),
-    seed=st.integers(0, 1_000),
-    records=st.lists(
-        st.tuples(
-            times,
-            st.sampled_from((REQUESTS, REFRESHES)),
-            st.integers(0, 5),
-            st.sampled_from((0, 0, 0, 1, 2)),
-            st.sampled_from(ANSWERS),
-        ),
-        min_size=1,
-        max_size=60,
-    ),
-    troubles=st.lists(st.tuples(times, st.sampled_from(TROUBLES), st.integers(0, 5)), max_size=8),
-)
+
+
+def plans(answers: tuple[str, ...] = ANSWERS, troubles: tuple[str, ...] = TROUBLES) -> st.SearchStrategy[Plan]:
+    gaps = st.sampled_from((0, 0, 0, 1, 2))
+    record = st.tuples(times, st.sampled_from((REQUESTS, REFRESHES)), st.integers(0, 5), gaps, st.sampled_from(answers))
+    return st.builds(
+        Plan,
+        partitions=st.integers(1, 3),
+        workers=st.integers(1, 3),
+        seed=st.integers(0, 1_000),
+        records=st.lists(record, min_size=1, max_size=60),
+        troubles=st.lists(st.tuples(times, st.sampled_from(troubles), st.integers(0, 5)), max_size=8),
+    )
 
 
 # -- the world --------------------------------------------------------------------------------------------
@@ -190,7 +185,7 @@ class ScriptedWork:
                 raise ValueError("a bug")
         if answer == "dead letter":
             return DeadLetter("DECODE", "Nonsense", "not readable")
-        for _ in range(4 if answer == "many calls" else 1):
+        for _ in range(8 if answer == "many calls" else 1):
             if not self.epoch.may_call():
                 return Leave() if self.epoch.is_over() else Park(0.25, "lease")
             if self.host.dead:
@@ -328,9 +323,7 @@ class Play:
                 raise error
 
 
-@given(plans)
-@settings(max_examples=400, phases=[Phase.generate])
-def test_nothing_is_lost_doubled_or_overtaken(plan: Plan) -> None:
+def perform(plan: Plan) -> None:
     async def play() -> None:
         play = Play(plan)
         await play.run()
@@ -338,3 +331,15 @@ def test_nothing_is_lost_doubled_or_overtaken(plan: Plan) -> None:
 
     with structlog.testing.capture_logs():
         run_virtually(play())
+
+
+@given(plans())
+@settings(max_examples=250)
+def test_nothing_is_lost_doubled_or_overtaken(plan: Plan) -> None:
+    perform(plan)
+
+
+@given(plans(answers=("many calls",), troubles=("cut long", "cut long", "cut", "join", "kill")))
+@settings(max_examples=100)
+def test_no_call_outlives_its_lease(plan: Plan) -> None:
+    perform(plan)

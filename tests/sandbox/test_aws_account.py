@@ -107,7 +107,7 @@ def test_a_name_that_iam_refuses_is_a_validation_error(iam, name):
 
 
 def test_iam_says_what_is_wrong_with_a_name(iam):
-    with pytest.raises(AwsError, match="The specified value for userName is invalid. It must contain only"):
+    with pytest.raises(AwsError, match="The specified value for userName is invalid"):
         iam("CreateUser", UserName="a b")
     with pytest.raises(AwsError, match="'userName' failed to satisfy constraint: Member must have length less than or"):
         iam("CreateUser", UserName="x" * 65)

@@ -10,7 +10,8 @@ from collections import Counter
 import pytest
 
 from sandbox.kafka import SandboxError
-from sandbox.kafka.jars import LOCK, ensure_jars, read_lock
+from sandbox.kafka.jars import ensure_jars
+from sandbox.kafka.lock import LOCK, read_lock
 from sandbox.kafka.ports import HOST, free_ports
 
 ONE, TWO = "org.example:one:1.0", "org.example.deep:two:2.0"
