@@ -5,7 +5,9 @@ everything came out as expected; otherwise the world stays up until Ctrl-C.
 """
 
 import asyncio
+import shutil
 import signal
+import sys
 from collections.abc import Coroutine
 from typing import Any
 
@@ -149,10 +151,11 @@ def _print_verdict(console: Console, player: Player) -> None:
 
 def _print_invitation(console: Console, the_world: World) -> None:
     settings = the_world.settings
+    command = "idhub-aws" if shutil.which("idhub-aws") else sys.argv[0]
     console.print(
         "\nThe world stays up until Ctrl-C. In another terminal:\n"
         f"  export KAFKA_BOOTSTRAP_SERVERS={settings.bootstrap_servers} IDHUB_AWS_TOPIC_PREFIX={settings.topic_prefix}\n"
-        f"  idhub-aws send create bob --account {DEFAULT_ACCOUNT} --group developers\n"
-        "  idhub-aws watch --since 10m",
+        f"  {command} send create bob --account {DEFAULT_ACCOUNT} --group developers\n"
+        f"  {command} watch --since 10m",
         soft_wrap=True,
     )

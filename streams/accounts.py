@@ -6,7 +6,7 @@ second look, so that reading the view back decodes nothing.
 
 import heapq
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from connector.model.iam import AccountRecord
@@ -58,10 +58,15 @@ class AccountsView(KeyedView):
             self._due_at[key] = at
             heapq.heappush(self._heap, (at, key))
 
+    def put_back(self, keys: Iterable[bytes], at: datetime) -> None:
+        """These looks were taken and could not be asked for: they are due again."""
+        for key in keys:
+            self._schedule(key, at.timestamp())
+
     def take_due(self, now: datetime) -> list[bytes]:
         """The users whose second look is due; each is given once until a newer state asks again."""
         due = []
-        while self._heap and self._heap[0][0] <= now.astimezone(UTC).timestamp():
+        while self._heap and self._heap[0][0] <= now.timestamp():
             at, key = heapq.heappop(self._heap)
             if self._due_at.get(key) == at:
                 del self._due_at[key]

@@ -82,7 +82,7 @@ async def create_topics(settings: Settings) -> list[str]:
             if code and for_code(code) is not TopicAlreadyExistsError:
                 raise StreamsError(f"Kafka refuses to create {name}: {message or for_code(code).__name__}")
         created = [new.name for new in wanted]
-        while not set(created) <= set(await admin.list_topics()):
+        while not set(created) <= set(await admin.list_topics()):  # noqa: ASYNC110 - Kafka tells nobody; it has to be asked
             await asyncio.sleep(SEEN_S)  # acknowledged by the controller, not yet known to every broker
     return created
 

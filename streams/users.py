@@ -277,6 +277,7 @@ class UsersWork:
                 try:
                     await self._writer.write(self._outbox.look_again(due, now, self._epoch.partition))
                 except WriterLost:
+                    self._accounts.put_back([key for key, _ in due], now)  # the next epoch asks
                     return
             await asyncio.sleep(self._shared.settings.tick_s)
 

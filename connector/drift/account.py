@@ -48,7 +48,8 @@ def overlay(told: UserState, writes: Iterable[OwnWrite], now: datetime, window: 
     touched = False
     for write in writes:
         if write.facet in items and within(write.at, now, window):
-            touched = False
+            items[write.facet] = _write(items[write.facet], write)
+            touched = True
     return replace(told, items=items) if touched else told
 
 

@@ -1,0 +1,105 @@
+"""Requests in bulk, published before anybody works on them, and how to see that they are finished."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from connector.settings import Settings
+from sandbox.aws import DEFAULT_ACCOUNT
+from sandbox.aws.client import StandInClient
+from streams.send import entitlement, new_request
+from streams.topics import TopicNames
+from streams.wire import encode_record
+from streams.wire.keys import user_key
+
+from .world import WAIT_S, WorkerProcess
+
+GROUP, POLICY = "developers", "ReadOnlyAccess"
+
+Fields = dict[str, Any]
+
+
+def grant(user: str, *names: str) -> Fields:
+    """Grant these groups."""
+    return new_request("GRANT_ENTITLEMENTS", DEFAULT_ACCOUNT, user, entitlements=_groups(names or (GROUP,)))
+
+
+def revoke(user: str, *names: str) -> Fields:
+    """Take these groups away."""
+    return new_request("REVOKE_ENTITLEMENTS", DEFAULT_ACCOUNT, user, entitlements=_groups(names or (GROUP,)))
+
+
+def create(user: str) -> Fields:
+    """A new user with a password, a group and a policy."""
+    entitlements = [*_groups((GROUP,)), entitlement("AWS_MANAGED_POLICY", POLICY)]
+    return new_request("CREATE_ACCOUNT", DEFAULT_ACCOUNT, user, attributes={}, tags=None, entitlements=entitlements)
+
+
+def _groups(names: Iterable[str]) -> list[dict[str, Any]]:
+    return [entitlement("GROUP", name) for name in names]
+
+
+def plant_users(console: StandInClient, names: Iterable[str], group: str | None = None) -> None:
+    """Make users at the stand-in's console, long known everywhere."""
+    for name in names:
+        console.call("CreateUser", {"UserName": name})
+        if group is not None:
+            console.call("AddUserToGroup", {"UserName": name, "GroupName": group})
+    console.settle()
+
+
+async def publish(settings: Settings, requests: Sequence[Fields]) -> None:
+    """All of them, acknowledged."""
+    topic = TopicNames(settings.topic_prefix).requests
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.bootstrap_servers, acks="all", linger_ms=20, max_batch_size=262_144
+    )
+    await producer.start()
+    try:
+        sends = []
+        for fields in requests:
+            fields = {name: value for name, value in fields.items() if value is not None}
+            key = user_key(fields["awsAccountId"], fields["userName"]).encode()
+            sends.append(await producer.send(topic, encode_record("ProvisioningRequest", fields), key=key))
+        await asyncio.gather(*sends)
+    finally:
+        await producer.stop()
+
+
+class Backlog:
+    """What of the requests is not committed yet: cheap to ask, so that asking takes nothing from the run."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._topic = TopicNames(settings.topic_prefix).requests
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+        self._consumer: Any = None
+
+    async def __aenter__(self) -> "Backlog":
+        from aiokafka import AIOKafkaConsumer
+
+        self._consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.bootstrap_servers)
+        await self._admin.start()
+        await self._consumer.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+        await self._admin.close()
+
+    async def left(self) -> int:
+        described = await self._admin.describe_topics([self._topic])
+        tps = [TopicPartition(self._topic, row["partition"]) for row in described[0]["partitions"]]
+        ends = await self._consumer.end_offsets(tps)
+        told = await self._admin.list_consumer_group_offsets(self._settings.group, partitions=tps)
+        return sum(end - max(told[tp].offset, 0) for tp, end in ends.items())
+
+    async def wait_until_empty(self, worker: WorkerProcess, poll_s: float = 0.25) -> None:
+        """Every request published so far is finished and its offset committed."""
+        async with asyncio.timeout(WAIT_S):
+            while await self.left():
+                worker.require_alive()
+                await asyncio.sleep(poll_s)
