@@ -100,6 +100,8 @@ class Settings(BaseModel):
     mark_key: SecretStr | None = None
     """Key of the short HMAC in the user-agent mark; without it the mark only labels our calls."""
 
+    alive_file: Path | None = None
+    """A file that the worker touches each tick while its loop turns; `idhub-aws alive` looks at its age."""
     log_json: bool = False
     """Logs as JSON lines."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -9,6 +9,7 @@ import importlib
 import json
 import signal
 import sys
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -104,6 +105,21 @@ def worker() -> None:
         return 0
 
     _run(run())
+
+
+@app.command()
+def alive(*, max_age: Annotated[float, typer.Option(help="Seconds that the last sign of life may be old.")] = 30.0) -> None:
+    """Exit 0 while the worker that touches IDHUB_AWS_ALIVE_FILE is alive: the health check of a container."""
+    path = _settings().alive_file
+    if path is None:
+        raise _fail("set IDHUB_AWS_ALIVE_FILE for the worker and for this command", EXIT_USAGE)
+    try:
+        age = time.time() - path.stat().st_mtime
+    except OSError as error:
+        raise _fail(f"no sign of life: {error}") from None
+    if age > max_age:
+        raise _fail(f"the last sign of life is {age:.0f} s old")
+    typer.echo(f"alive, {age:.1f} s ago")
 
 
 @topics_app.command("create")

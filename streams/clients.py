@@ -30,6 +30,7 @@ async def end(client: Any, within_s: float = END_S) -> bool:
         in_order = stopping.done() and not stopping.cancelled() and stopping.exception() is None
         if not in_order:
             await _kill(client, stopping)
+        _retrieve_failures(client)
     return in_order
 
 
@@ -50,6 +51,17 @@ async def _kill(client: Any, stopping: "asyncio.Future[None]") -> None:
     for task in tasks:
         if task.done() and not task.cancelled():
             task.exception()  # retrieved, or asyncio warns that nobody did
+
+
+def _retrieve_failures(client: Any) -> None:
+    """Futures of a fenced producer that nobody awaits, or asyncio prints their tracebacks."""
+    manager, accumulator = getattr(client, "_txn_manager", None), getattr(client, "_message_accumulator", None)
+    futures = [manager._transaction_waiter] if manager is not None else []  # noqa: SLF001 - nobody else has it
+    if accumulator is not None:
+        futures += [batch._drain_waiter for batches in accumulator._batches.values() for batch in batches]  # noqa: SLF001 - the same
+    for future in futures:
+        if future is not None and future.done() and not future.cancelled():
+            future.exception()
 
 
 def _works_for(task: "asyncio.Task[Any]", parts: list[Any]) -> bool:

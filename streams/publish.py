@@ -1,15 +1,14 @@
 """The transactional writer of one partition: fenced, and many outcomes in one transaction.
 
 Every send's future is awaited before a commit (aiokafka commits the rest of a transaction in which one send
-failed). A transaction that fails is aborted and each of its batches is written again alone, so that one record
-that Kafka refuses takes no other with it. Whatever leaves a transaction's end unknown kills the writer: the
-partition is opened again and its views tell what was committed.
+failed). A transaction with a refused record is aborted and its batches are written again in two halves, down to the
+one that is refused alone, so that it takes no other with it. Whatever leaves a transaction's end unknown kills the
+writer: the partition is opened again and its views tell what was committed.
 """
 
 import asyncio
-import contextlib
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,14 +18,20 @@ from aiokafka.errors import (
     InvalidTopicError,
     KafkaError,
     MessageSizeTooLargeError,
-    RecordTooLargeError,
+    OutOfOrderSequenceNumber,
+    RecordListTooLargeError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
+    for_code,
 )
+from aiokafka.protocol.metadata import MetadataRequest
+
+from .away import describe
+from .clients import end
 
 REFUSALS = (
     MessageSizeTooLargeError,
-    RecordTooLargeError,
+    RecordListTooLargeError,
     InvalidTopicError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
@@ -38,6 +43,9 @@ SPACING_S = 0.01
 
 MAX_BATCHES = 500
 """Outcomes in one transaction."""
+
+MAX_BYTES = 8_000_000
+"""Outcomes that come to more than this are spread over several transactions."""
 
 Header = tuple[str, bytes]
 
@@ -52,12 +60,18 @@ class Message:
     headers: tuple[Header, ...] = ()
     partition: int | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes of what the record holds; Kafka adds some tens."""
+        headers = sum(len(name.encode()) + len(value) for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
+
 
 class WriteRefused(Exception):
     """Kafka refused this batch even alone; `message` is the record it refused, where that is known."""
 
     def __init__(self, cause: BaseException, message: Message | None = None) -> None:
-        super().__init__(f"{type(cause).__name__}: {cause}")
+        super().__init__(describe(cause))
         self.cause = cause
         self.message = message
 
@@ -69,11 +83,20 @@ class WriterLost(Exception):
 @dataclass(slots=True, eq=False)
 class _Batch:
     messages: Sequence[Message]
+    size: int
     written: "asyncio.Future[list[int]]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class PartitionWriter:
-    """Publishes batches, each all or nothing, in the order in which they were given."""
+    """Publishes batches, each all or nothing, in the order in which they were given.
+
+    Args:
+        bootstrap_servers: Kafka's address.
+        transactional_id: whoever starts with the same one fences this writer.
+        transaction_timeout_s: a transaction that takes longer loses the writer; the broker aborts it.
+        max_record_bytes: a larger record is refused without asking Kafka; at most what the topics take.
+        client: more arguments for aiokafka: security, client id.
+    """
 
     def __init__(
         self,
@@ -85,41 +108,42 @@ class PartitionWriter:
         client: dict[str, Any] | None = None,
     ) -> None:
         self._max_record_bytes = max_record_bytes
+        self._timeout_s = transaction_timeout_s
         self._arguments = {
             "bootstrap_servers": bootstrap_servers,
             "transactional_id": transactional_id,
             "transaction_timeout_ms": int(transaction_timeout_s * 1000),
             "max_request_size": max_record_bytes + 50_000,
-            "request_timeout_ms": max(int(transaction_timeout_s * 1000), 5_000),
             **(client or {}),
         }
         self._producer: Any = None
         self._queue: deque[_Batch] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._lost: BaseException | None = None
+        self._lost: str | None = "the writer was not started"
 
     async def start(self) -> None:
-        """Fence every earlier writer of this transactional id; their open transactions are aborted.
+        """Fence every earlier writer of this transactional id; their open transactions are aborted. Once.
 
         Raises:
             KafkaError: Kafka cannot be reached or refuses.
+            TimeoutError: Kafka did not answer within the transaction timeout.
         """
         self._producer = AIOKafkaProducer(**self._arguments)
-        await self._producer.start()
+        # Bounded: a start that hangs through an outage could fence a successor at its end.
+        async with asyncio.timeout(self._timeout_s):
+            await self._producer.start()
+        self._lost = None
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Publish nothing more. What was queued and not committed is told `WriterLost`."""
+        """Publish nothing more, within seconds. What was queued and not committed is told `WriterLost`."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-        self._lose(WriterLost("the writer was stopped"))
+            await asyncio.wait((self._task,))
+        self._lose("the writer was stopped")
         if self._producer is not None:
-            with contextlib.suppress(KafkaError, OSError, AssertionError, asyncio.TimeoutError):
-                # A producer in an open transaction waits for it; the successor's init aborts it anyway.
-                await asyncio.wait_for(self._producer.stop(), 5.0)
+            await end(self._producer)  # a transaction left open is aborted by the successor's start, or by the broker
 
     async def write(self, messages: Sequence[Message]) -> list[int]:
         """Publish all of these messages or none; returns their offsets once the transaction is committed.
@@ -128,80 +152,141 @@ class PartitionWriter:
             WriteRefused: Kafka refuses one of them (too large, no such topic); nothing was published.
             WriterLost: fenced, or unknown whether it was published.
         """
+        if not messages:
+            return []
+        self._check_alive()
         for message in messages:
-            size = len(message.key or b"") + len(message.value or b"")
-            if size > self._max_record_bytes:
-                raise WriteRefused(MessageSizeTooLargeError(f"{size} bytes for {message.topic}"), message)
-        if self._lost is not None:
-            raise WriterLost(str(self._lost))
-        batch = _Batch(messages)
+            if message.size > self._max_record_bytes:
+                raise WriteRefused(MessageSizeTooLargeError(f"{message.size} bytes for {message.topic}"), message)
+            await self._check_topic(message)
+        self._check_alive()  # it may have been lost during the look-up
+        batch = _Batch(messages, sum(message.size for message in messages))
         self._queue.append(batch)
         self._wake.set()
         return await batch.written
 
+    def _check_alive(self) -> None:
+        if self._lost is not None:
+            raise WriterLost(self._lost)
+
+    async def _check_topic(self, message: Message) -> None:
+        """Look an unknown topic up: aiokafka's `send` would wait a whole request timeout for it, and everybody with it."""
+        client = self._producer.client
+        partitions = client.cluster.partitions_for_topic(message.topic)
+        if partitions is None:
+            try:
+                request = MetadataRequest([message.topic], allow_auto_topic_creation=False)
+                answer = await client.send(client.get_random_node(), request)
+            except KafkaError:
+                return  # Kafka is away, which is no answer about the topic
+            error = for_code(answer.topics[0][0])
+            if issubclass(error, REFUSALS):
+                raise WriteRefused(error(message.topic), message)
+            await client.add_topic(message.topic)
+            partitions = client.cluster.partitions_for_topic(message.topic)
+        if partitions and message.partition is not None and message.partition not in partitions:
+            raise WriteRefused(UnknownTopicOrPartitionError(f"{message.topic}-{message.partition}"), message)
+
     async def _run(self) -> None:
         last = 0.0
-        while True:
-            await self._wake.wait()
-            pause = last + SPACING_S - time.monotonic()
-            if pause > 0:
-                await asyncio.sleep(pause)  # meanwhile more outcomes gather
-            batches = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCHES))]
-            if not self._queue:
-                self._wake.clear()
-            last = time.monotonic()
-            try:
-                await self._write_group(batches)
-            except Exception as error:  # noqa: BLE001 - whatever it was, the end of the transaction is unknown
-                self._lose(error, batches)
-                return
-            except asyncio.CancelledError:
-                self._lose(WriterLost("the writer was stopped"), batches)
-                raise
-
-    async def _write_group(self, batches: list[_Batch]) -> None:
-        """One transaction for all; when a record was refused, one for each."""
-        batches = [batch for batch in batches if not batch.written.done()]
+        batches: list[_Batch] = []
         try:
-            await self._transaction(batches)
-        except REFUSALS as error:
-            if len(batches) == 1:
-                batches[0].written.set_exception(WriteRefused(error))
-                return
-            for batch in batches:
-                await self._write_group([batch])
+            while True:
+                await self._wake.wait()
+                await asyncio.sleep(last + SPACING_S - time.monotonic())  # meanwhile more outcomes gather
+                batches = self._take()
+                last = time.monotonic()
+                await self._write_group(batches)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the end of the transaction is unknown
+            self._lose(describe(error), batches)
+        except asyncio.CancelledError:
+            self._lose("the writer was stopped", batches)
+            raise
 
-    async def _transaction(self, batches: list[_Batch]) -> None:
+    def _take(self) -> list[_Batch]:
+        batches: list[_Batch] = []
+        size = 0
+        while self._queue and len(batches) < MAX_BATCHES and size < MAX_BYTES:
+            batch = self._queue.popleft()
+            if not batch.written.done():  # nobody waits for it any more
+                batches.append(batch)
+                size += batch.size
+        if not self._queue:
+            self._wake.clear()
+        return batches
+
+    async def _write_group(self, batches: Sequence[_Batch]) -> None:
+        """One transaction for all; when a record is refused, one for each half."""
+        if not batches:
+            return
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._transaction(batches)
+        except WriteRefused as refusal:
+            if len(batches) > 1:
+                middle = len(batches) // 2
+                await self._write_group(batches[:middle])
+                await self._write_group(batches[middle:])
+            elif not batches[0].written.done():
+                batches[0].written.set_exception(refusal)
+
+    async def _transaction(self, batches: Sequence[_Batch]) -> None:
         producer = self._producer
         await producer.begin_transaction()
+        sequences = dict(producer._txn_manager._sequence_numbers)  # noqa: SLF001 - see _restore_sequences
+        messages = [message for batch in batches for message in batch.messages]
         sends: list[asyncio.Future[Any]] = []
-        try:
-            for m in (message for batch in batches for message in batch.messages):
-                sends.append(  # noqa: PERF401 - what was sent before a failure has to be known
-                    await producer.send(m.topic, m.value, m.key, m.partition, headers=list(m.headers))
-                )
-            results = [await send for send in sends]
-        except BaseException as error:
-            if sends:
-                await asyncio.wait(sends)
-                for send in sends:
-                    if not send.cancelled():
-                        send.exception()  # retrieved, or asyncio warns that nobody did
-            if isinstance(error, REFUSALS):
-                await producer.abort_transaction()
-            raise
+        for m in messages:
+            send = await producer.send(m.topic, m.value, m.key, m.partition, headers=list(m.headers))
+            send.add_done_callback(_retrieve)
+            sends.append(send)
+        await asyncio.wait(sends)
+        if refusal := _refusal(messages, sends):
+            self._restore_sequences(sequences, sends)
+            await producer.abort_transaction()
+            raise refusal
         await producer.commit_transaction()
-        offsets = iter(result.offset for result in results)
+        offsets = (send.result().offset for send in sends)
         for batch in batches:
             mine = [next(offsets) for _ in batch.messages]
             if not batch.written.done():
                 batch.written.set_result(mine)
 
-    def _lose(self, error: BaseException, batches: Sequence[_Batch] = ()) -> None:
+    def _restore_sequences(self, before: dict[Any, int], sends: "Sequence[asyncio.Future[Any]]") -> None:
+        """Count only what the broker took.
+
+        aiokafka 0.14 counts a batch when it sends it; after one that was refused every later record of that partition
+        would be out of order, for as long as the producer lives (tried on Kafka 4.3.1).
+        """
+        manager = self._producer._txn_manager  # noqa: SLF001 - there is no other way to tell it
+        taken = Counter(send.result().topic_partition for send in sends if not send.exception())
+        for tp in tuple(manager._sequence_numbers):  # noqa: SLF001 - the same
+            manager._sequence_numbers[tp] = before.get(tp, 0) + taken[tp]  # noqa: SLF001 - the same
+
+    def _lose(self, why: str, batches: Sequence[_Batch] = ()) -> None:
         if self._lost is None:
-            self._lost = error
+            self._lost = why
         for batch in (*batches, *self._queue):
             if not batch.written.done():
-                batch.written.set_exception(WriterLost(f"{type(error).__name__}: {error}"))
+                batch.written.set_exception(WriterLost(why))
                 batch.written.exception()  # nobody may be waiting any more
         self._queue.clear()
+
+
+def _refusal(messages: Sequence[Message], sends: "Sequence[asyncio.Future[Any]]") -> WriteRefused | None:
+    """The first refused record; any other failure is raised."""
+    refusal = None
+    for message, send in zip(messages, sends, strict=True):
+        error = send.exception()
+        if isinstance(error, REFUSALS):
+            refusal = refusal or WriteRefused(error, message)
+        # What follows a refused record in its partition is out of order, which is no news.
+        elif error is not None and not (refusal and isinstance(error, OutOfOrderSequenceNumber)):
+            raise error
+    return refusal
+
+
+def _retrieve(send: "asyncio.Future[Any]") -> None:
+    """Or asyncio warns that nobody did, where a transaction was given up."""
+    if not send.cancelled():
+        send.exception()

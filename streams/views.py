@@ -2,7 +2,8 @@
 
 One reader is one consumer without a group behind a lock: concurrent seeks on one consumer return wrong records
 (seen: 50 of 50). "To the end" means that the position reached the read-committed end: behind the last record may
-stand a transaction marker.
+stand a transaction marker. Between reads the partition is paused: an idle fetch holds the connection for as long as
+it waits, and the next read behind it.
 """
 
 import asyncio
@@ -11,8 +12,16 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from .clients import end
+
 POINT_FETCH_BYTES = 65_536
 """For single records: three times as many per second as with aiokafka's default of 1 MiB."""
+
+FETCH_WAIT_MS = 20
+"""How long the broker may hold a fetch that finds nothing, and with it the connection."""
+
+READ_DEADLINE_S = 10.0
+"""How long a single record may take."""
 
 
 class PartitionReader:
@@ -21,7 +30,7 @@ class PartitionReader:
     def __init__(
         self, *, bootstrap_servers: str, fetch_bytes: int | None = None, client: dict[str, Any] | None = None
     ) -> None:
-        arguments = {"bootstrap_servers": bootstrap_servers, **(client or {})}
+        arguments = {"bootstrap_servers": bootstrap_servers, "fetch_max_wait_ms": FETCH_WAIT_MS, **(client or {})}
         if fetch_bytes is not None:
             arguments["max_partition_fetch_bytes"] = fetch_bytes
         self._arguments = arguments
@@ -47,59 +56,75 @@ class PartitionReader:
                 try:
                     await consumer.start()
                 except BaseException:
-                    await consumer.stop()
+                    await end(consumer)
                     raise
                 self._consumer = consumer
 
     async def stop(self) -> None:
-        if self._consumer is not None:
-            await self._consumer.stop()
-            self._consumer = None
-
-    async def has_topic(self, topic: str) -> bool:
-        """Whether the topic exists now; asks Kafka for its metadata."""
-        async with self._lock:
-            return topic in await self._consumer.topics()
-
-    def _at(self, topic: str, partition: int, offset: int) -> Any:
-        tp = TopicPartition(topic, partition)
-        if tp != self._assigned:
-            self._consumer.assign([tp])
-            self._assigned = tp
-        self._consumer.seek(tp, offset)
-        return tp
+        """Disconnect; what reads at that moment fails."""
+        consumer, self._consumer, self._assigned = self._consumer, None, None
+        if consumer is not None:
+            await end(consumer)
 
     async def read_to_end(self, topic: str, partition: int, offset: int, apply: Callable[[Iterable[Any]], None]) -> int:
         """Hand every record from `offset` to the present end to `apply`; returns the offset behind the end.
 
-        An offset below the beginning of the partition starts at the beginning.
-        """
-        async with self._lock:
-            tp = TopicPartition(topic, partition)
-            end: int = (await self._consumer.end_offsets([tp]))[tp]
-            start: int = max(offset, (await self._consumer.beginning_offsets([tp]))[tp])
-            if start >= end:
-                return start
-            self._at(topic, partition, start)
-            while await self._consumer.position(tp) < end:
-                for records in (await self._consumer.getmany(tp, timeout_ms=1_000)).values():
-                    apply(records)
-            reached: int = await self._consumer.position(tp)
-            return reached
-
-    async def read_at(self, topic: str, partition: int, offset: int, deadline_s: float = 10.0) -> Any:
-        """The record at this offset, or the first one behind it if it was compacted away; None at the end.
+        An offset below the beginning of the partition starts at the beginning. One behind the end is returned as it is.
 
         Raises:
-            TimeoutError: Kafka did not answer in time.
+            KafkaError: Kafka refuses, or did not say in time where the end is.
+        """
+        async with self._lock:
+            tp, end_offset = await self._seek(topic, partition, offset)
+            try:
+                while await self._consumer.position(tp) < end_offset:
+                    for records in (await self._consumer.getmany(tp, timeout_ms=5 * FETCH_WAIT_MS)).values():
+                        apply(records)
+                reached: int = await self._consumer.position(tp)
+                return max(offset, reached)
+            finally:
+                self._rest(tp)
+
+    async def read_at(self, topic: str, partition: int, offset: int, deadline_s: float = READ_DEADLINE_S) -> Any:
+        """The record at this offset, or the first one behind it if it was compacted away; None if there is none.
+
+        Waits for a transaction that is committed but whose marker is not yet written: until then the end that readers
+        see is in front of its records.
+
+        Raises:
+            TimeoutError: Kafka did not answer in time, or nobody ever wrote at this offset.
+            KafkaError: Kafka refuses.
         """
         async with self._lock, asyncio.timeout(deadline_s):
-            tp = self._at(topic, partition, offset)
-            end = (await self._consumer.end_offsets([tp]))[tp]
-            while await self._consumer.position(tp) < end:
-                for records in (await self._consumer.getmany(tp, timeout_ms=500, max_records=1)).values():
-                    return records[0]
-            return None
+            tp, end_offset = await self._seek(topic, partition, offset)
+            try:
+                while end_offset <= offset or await self._consumer.position(tp) < end_offset:
+                    fetched = await self._consumer.getmany(tp, timeout_ms=5 * FETCH_WAIT_MS, max_records=1)
+                    for records in fetched.values():
+                        return records[0]
+                    if end_offset <= offset:
+                        end_offset = await self._end(tp)
+                return None
+            finally:
+                self._rest(tp)
+
+    async def _seek(self, topic: str, partition: int, offset: int) -> tuple[Any, int]:
+        tp = TopicPartition(topic, partition)
+        if tp != self._assigned:
+            self._consumer.assign([tp])
+            self._assigned = tp
+        end_offset = await self._end(tp)
+        self._consumer.seek(tp, offset)
+        self._consumer.resume(tp)
+        return tp, end_offset
+
+    async def _end(self, tp: Any) -> int:
+        end_offset: int = (await self._consumer.end_offsets([tp]))[tp]
+        return end_offset
+
+    def _rest(self, tp: Any) -> None:
+        if self._consumer is not None:
+            self._consumer.pause(tp)
 
 
 class KeyedView:
@@ -169,10 +194,16 @@ class IndexView:
             self._offsets[digest] = offset
 
     def offset_of(self, key: bytes) -> int | None:
+        """Where the newest record of this key stands; None: it has none."""
         return self._offsets.get(self._digest(key))
 
     async def read(self, key: bytes, reader: PartitionReader) -> bytes | None:
-        """The newest value of this key, or None."""
+        """The newest value of this key, or None.
+
+        Raises:
+            TimeoutError: Kafka did not answer in time.
+            KafkaError: Kafka refuses.
+        """
         offset = self.offset_of(key)
         if offset is None:
             return None

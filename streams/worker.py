@@ -67,11 +67,20 @@ class Worker:
         Raises:
             TopicsWrong: a topic is missing or differs from the table in a way that would break the order per user.
         """
+        beating = asyncio.create_task(self._beat())
         try:
             if await self._until_ready():
                 await self.lanes.run()
         finally:
+            beating.cancel()
             await self.shared.stop()
+
+    async def _beat(self) -> None:
+        """Alive is not ready: this says only that the loop turns, whatever remote may be away."""
+        path = self.settings.alive_file
+        while path is not None:
+            path.touch()
+            await asyncio.sleep(self.settings.tick_s)
 
     def stop(self) -> None:
         """Drain within the deadline, commit, leave the group."""

@@ -21,9 +21,8 @@ NO_PASSWORD = "The account has no console password: no key of IDHub is configure
 
 def is_ours(identity: Identity, request: Request) -> bool:
     """Whether this request, or the one it resumes, created the user."""
-    tag = identity.tags.get(REQUEST_ID_TAG)
-    ids = (request.request_id, request.resumes)
-    return tag is not None and any(tag == request_tag(one) for one in ids if one is not None)
+    ours = {request_tag(one) for one in (request.request_id, request.resumes) if one is not None}
+    return identity.tags.get(REQUEST_ID_TAG) in ours
 
 
 def check_create(request: Request) -> ReplyError | None:

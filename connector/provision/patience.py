@@ -33,7 +33,7 @@ def to_wait(error: AwsError, seconds: float) -> Wait:
 
 def to_reply_error(error: AwsError, secret: str | None = None) -> ReplyError:
     """What AWS said, for a person; a password is cut out should AWS ever repeat it."""
-    message = error.message
+    message = error.message.replace(secret, "***") if secret else error.message
     if error.code in ACCESS_DENIED:
         return ReplyError("ACCESS_DENIED", f"the connector may not iam:{error.action}: {message}")
     return ReplyError(error.code, f"{error.action}: {message}", retryable=error.kind is ErrorClass.CONTENDED)

@@ -11,16 +11,16 @@ import threading
 from .server import GREETING, HOST, AwsStandIn
 
 
-async def _run(port: int, seed: int, watch_parent: bool) -> int:
+async def _run(host: str, port: int, seed: int, watch_parent: bool) -> int:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, ended.set)
-    standin = AwsStandIn(port, seed)
+    standin = AwsStandIn(port, seed, host)
     try:
         await standin.start()
     except OSError as error:
-        print(f"The AWS stand-in cannot listen on {HOST}:{port}: {error.strerror}. --port 0 picks a free one.",
+        print(f"The AWS stand-in cannot listen on {host}:{port}: {error.strerror}. --port 0 picks a free one.",
               file=sys.stderr)  # fmt: skip
         return 1
     if watch_parent:
@@ -45,11 +45,12 @@ def main() -> int:
     options = argparse.ArgumentParser(
         prog="python -m sandbox.aws", description="A strict stand-in for AWS IAM and STS on this machine."
     )
+    options.add_argument("--host", default=HOST, help=f"the address to listen on (default: {HOST}; a container needs another)")
     options.add_argument("--port", type=int, default=0, help="where to listen (default: a free port)")
     options.add_argument("--seed", type=int, default=0, help="of all that is left to chance (default: 0)")
     options.add_argument("--watch-parent", action="store_true", help="end when standard input ends")
     chosen = options.parse_args()
-    return asyncio.run(_run(chosen.port, chosen.seed, chosen.watch_parent))
+    return asyncio.run(_run(chosen.host, chosen.port, chosen.seed, chosen.watch_parent))
 
 
 if __name__ == "__main__":

@@ -29,10 +29,12 @@ class AwsStandIn:
     Args:
         port: 0 picks a free one at the first start; later starts take the same again.
         seed: of everything that is left to chance: identifiers, which calls a fault hits, which read is stale.
+        host: loopback, unless it runs in a container of its own.
     """
 
-    def __init__(self, port: int = 0, seed: int = 0) -> None:
+    def __init__(self, port: int = 0, seed: int = 0, host: str = HOST) -> None:
         self._port = port
+        self._host = host
         self._seed = seed
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
@@ -55,7 +57,7 @@ class AwsStandIn:
         """What AWS_ENDPOINT_URL has to be; raises RuntimeError before the first start."""
         if not self._port:
             raise RuntimeError("The stand-in has not been started, so it has no address yet.")
-        return f"http://{HOST}:{self._port}"
+        return f"http://{self._host}:{self._port}"
 
     @property
     def accounts(self) -> dict[str, Account]:
@@ -74,7 +76,7 @@ class AwsStandIn:
         """
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Connection(self._serve, self._connections), HOST, self._port, backlog=1024
+            lambda: Connection(self._serve, self._connections), self._host, self._port, backlog=1024
         )
         self._port = self._server.sockets[0].getsockname()[1]
 

@@ -22,7 +22,7 @@ SchemaById = Callable[[int], schemas.Schema | None]
 
 
 def encode_record(name: str, fields: dict[str, Any]) -> bytes:
-    """One record, framed.
+    """One record, framed. Fields that have a default may be missing; a field that the schema has not is an error.
 
     Raises:
         ValueError: the fields do not fit the schema; says which.
@@ -32,7 +32,7 @@ def encode_record(name: str, fields: dict[str, Any]) -> bytes:
     out.write(MARKER)
     out.write(schema.fingerprint)
     try:
-        fastavro.schemaless_writer(out, schema.parsed, fields)
+        fastavro.schemaless_writer(out, schema.parsed, fields, strict_allow_default=True)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ValueError(f"not a {name}: {error}") from error
     return out.getvalue()

@@ -285,6 +285,7 @@ def test_a_user_with_everything_is_deleted_deny_first(rig):
     assert sent[-2:] == ["DeleteUserPolicy", "DeleteUser"]
     assert rig.actions()[-1] == "GetUser"
     assert {step.outcome for step in outcome.reply.steps} == {StepOutcome.DONE}
+    assert [step.number for step in outcome.reply.steps] == list(range(1, len(sent) + 1))
     assert any("sessions" in note.casefold() for note in outcome.reply.notes)
     rig.assert_audited(outcome)
     assert {audit.user_id for audit in outcome.audits} == {user_id}

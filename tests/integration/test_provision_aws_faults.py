@@ -218,6 +218,17 @@ def test_step_numbers_are_the_same_in_every_life(rig):
     assert second.started_at == intent.started_at
 
 
+def test_a_resumed_grant_is_sent_again_though_a_reading_shows_it(rig):
+    """The first life's call may have been the last thing before the crash: a reading so soon proves nothing."""
+    body = prepare(rig, "grant")
+    advance_until_crash(rig, rig.driver.begin(rig.request(body)), CrashAt(5))
+    assert rig.user()["groups"] == ["developers"]
+    outcome = rig.run(body)
+    assert_right(rig, "grant", outcome)
+    assert [entry.action for entry in rig.mutations()].count("AddUserToGroup") == 2
+    assert [step.outcome for step in outcome.reply.steps] == [StepOutcome.DONE] * 2
+
+
 def test_a_user_made_anew_under_the_name_is_not_deleted_by_a_resumed_request(rig):
     body = prepare(rig, "delete")
     rig.run(body)
@@ -266,6 +277,14 @@ def test_a_user_that_was_made_just_now_is_waited_for(rig):
     granted = rig.run(grant(group("auditors")), request_id="req-2")
     assert granted.reply.status is ReplyStatus.SUCCEEDED
     assert rig.user()["groups"] == ["auditors", "developers"]
+
+
+def test_a_login_profile_that_no_reading_shows_yet_is_updated(rig):
+    rig.aws.fault("reset_after", actions=["CreateLoginProfile"], count=1)
+    rig.aws.fault("stale", actions=["GetLoginProfile"], seconds=3600)
+    assert_right(rig, "create", rig.run(prepare(rig, "create")))
+    assert [entry.action for entry in rig.mutations()].count("UpdateLoginProfile") == 1
+    assert rig.driver.waited_for() == ["ambiguous"]
 
 
 def test_a_grant_right_after_a_revocation_believes_no_reading(rig):

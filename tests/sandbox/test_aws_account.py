@@ -145,8 +145,8 @@ def test_without_a_user_name_a_call_is_about_the_caller(iam):
 
 def test_tag_keys_that_differ_in_case_only_replace_each_other(iam):
     iam("TagUser", UserName="alice", Tags=[{"Key": "Department", "Value": "Sales"}])
-    iam("TagUser", UserName="alice", Tags=[{"Key": "department", "Value": "IT"}])
-    assert iam("ListUserTags", UserName="alice")["Tags"] == [{"Key": "department", "Value": "IT"}]
+    iam("TagUser", UserName="alice", Tags=[{"Key": "dePartment", "Value": "IT"}])
+    assert iam("ListUserTags", UserName="alice")["Tags"] == [{"Key": "dePartment", "Value": "IT"}]
     iam("UntagUser", UserName="alice", TagKeys=["DEPARTMENT", "never there"])
     assert iam("ListUserTags", UserName="alice")["Tags"] == []
     assert "Tags" not in iam("GetUser", UserName="alice")["User"]

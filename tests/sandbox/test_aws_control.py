@@ -62,7 +62,10 @@ def test_the_journal_holds_no_password(aws, iam):
 def test_a_call_without_a_user_name_is_about_the_caller(aws, iam):
     iam.list_access_keys()
     iam.list_users()
-    assert [entry.user for entry in aws.journal()] == ["idhub-connector", ""]
+    with refused("NoSuchEntity"):
+        iam.change_password(OldPassword=GOOD, NewPassword=GOOD)
+    assert [entry.user for entry in aws.journal()] == ["idhub-connector", "", "idhub-connector"]
+    assert set(aws.journal()[-1].params.values()) == {"***"}
 
 
 def test_calls_that_are_refused_at_the_door_are_in_the_journal(aws):

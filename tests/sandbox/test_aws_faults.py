@@ -145,6 +145,14 @@ def test_an_answer_that_trickles_outlives_the_read_timeout(aws, impatient):
     assert entry.delivered
 
 
+def test_an_answer_that_nobody_waits_for_is_not_delivered(aws):
+    aws.fault("trickle", actions="GetUser", seconds=0.05, count=1)
+    with closing(boto_client(aws.url, read_timeout=0.02)) as hasty, pytest.raises(ReadTimeoutError):
+        hasty.get_user(UserName="alice")
+    wait_until(lambda: last(aws).ended, "the end")
+    assert (last(aws).outcome, last(aws).delivered, last(aws).told) == ("OK", False, None)
+
+
 def test_latency_is_fixed_or_drawn_between_two(aws, iam):
     aws.knobs(latency=0.1)
     iam.get_user(UserName="alice")

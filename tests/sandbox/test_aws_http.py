@@ -3,6 +3,7 @@
 import re
 import socket
 from contextlib import closing
+from urllib.parse import quote
 
 import botocore.auth
 import botocore.awsrequest
@@ -102,6 +103,21 @@ def test_a_client_may_ask_first(raw):
     assert raw.answer()[0] == 100
     raw.sock.sendall(body)
     assert raw.answer()[0] == 200
+
+
+@pytest.mark.parametrize("effect", ["reset_before", "reset_after"])
+def test_a_reset_is_a_reset_and_no_orderly_end(aws, raw, effect):
+    aws.fault(effect)
+    raw.sock.sendall(raw.signed(GET_USER))
+    with pytest.raises(ConnectionResetError):
+        raw.sock.recv(1)
+
+
+def test_policy_documents_are_percent_encoded(aws, raw):
+    document = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}'
+    aws.call("PutUserPolicy", {"UserName": "break-glass", "PolicyName": "p", "PolicyDocument": document})
+    raw.sock.sendall(raw.signed("Action=GetUserPolicy&Version=2010-05-08&UserName=break-glass&PolicyName=p"))
+    assert f"<PolicyDocument>{quote(document, safe='')}</PolicyDocument>" in raw.answer()[2]
 
 
 @pytest.mark.parametrize(

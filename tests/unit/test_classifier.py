@@ -5,6 +5,7 @@ import pytest
 
 from connector.aws.errors import CLASSES, AwsError, ErrorClass, Missing, classify, what_is_missing
 from connector.aws.pace import Backoff, Pace
+from connector.provision.patience import to_reply_error
 
 
 def codes_of_the_model():
@@ -106,3 +107,17 @@ def test_every_class_that_is_waited_for_has_a_pace():
 def test_an_error_says_what_was_called_and_what_came():
     error = AwsError(ErrorClass.TERMINAL, "LimitExceeded", "too many", action="AddUserToGroup", status=409)
     assert str(error) == "AddUserToGroup: LimitExceeded: too many"
+
+
+def test_what_is_told_of_an_error_repeats_no_password():
+    error = AwsError(
+        ErrorClass.TERMINAL, "ValidationError", "Value 'top-secret' at 'password'", action="CreateLoginProfile"
+    )
+    told = to_reply_error(error, "top-secret")
+    assert (told.code, told.message) == ("ValidationError", "CreateLoginProfile: Value '***' at 'password'")
+
+
+def test_a_refusal_names_the_action_that_is_missing():
+    told = to_reply_error(AwsError(ErrorClass.TERMINAL, "AccessDenied", "no", action="DeleteUser"))
+    assert told.code == "ACCESS_DENIED"
+    assert "iam:DeleteUser" in told.message
