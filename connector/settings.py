@@ -6,6 +6,7 @@ misspelt names are all reported at once, at start, with the nearest known name.
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +32,14 @@ SANDBOX_NAMES = ("IDHUB_AWS_MAVEN_URL",)
 """Read by the sandbox alone; known here so that they are not taken for misspelt settings."""
 
 # Names without our prefix that belong to others and that we read as they are.
-SHARED_NAMES = ("KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "AWS_ACCESS_KEY")
+SHARED_NAMES = ("KAFKA_BOOTSTRAP_SERVERS", "AWS_ACCESS_KEY")
+
+
+_AND = "\n"
+"""Between problems that one validator found."""
+
+_ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.%]+\]|[^\s:/,\[\]]+):[0-9]{1,5}")
+"""host:port; an IPv6 address stands in brackets."""
 
 
 def _shared(name: str) -> Any:
@@ -112,6 +120,14 @@ class Settings(BaseModel):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        for one in value.split(","):
+            if not _ADDRESS.fullmatch(one.strip()):
+                raise ValueError(f"{one.strip()!r} is no host:port (several are separated by commas)")
+        return value
+
     @field_validator("idhub_key", "connector_key")
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
@@ -120,25 +136,29 @@ class Settings(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _timeouts(self) -> "Settings":
+    def _together(self) -> "Settings":
+        """What settings must say of each other; all of it at once."""
+        wrong = []
         # A worker that lost its partition must have ended its last call before another one begins.
         if self.session_timeout_s <= self.call_timeout_s + 2 * self.tick_s:
-            raise ValueError(
-                f"SESSION_TIMEOUT_S ({self.session_timeout_s:g}) must be more than CALL_TIMEOUT_S + 2 × TICK_S "
-                f"({self.call_timeout_s + 2 * self.tick_s:g}): raise the first or lower the second"
+            wrong.append(
+                f"{PREFIX}SESSION_TIMEOUT_S: {self.session_timeout_s:g} is too little; it must be more "
+                f"than CALL_TIMEOUT_S + 2 × TICK_S ({self.call_timeout_s + 2 * self.tick_s:g}): raise the first or lower the second"
             )
         if self.rebalance_timeout_s < self.session_timeout_s + self.call_timeout_s:
-            raise ValueError(
-                f"REBALANCE_TIMEOUT_S ({self.rebalance_timeout_s:g}) must be at least SESSION_TIMEOUT_S + "
+            wrong.append(
+                f"{PREFIX}REBALANCE_TIMEOUT_S: {self.rebalance_timeout_s:g} is too little; it must be at least SESSION_TIMEOUT_S + "
                 f"CALL_TIMEOUT_S ({self.session_timeout_s + self.call_timeout_s:g}): raise it"
             )
         if self.connect_timeout_s >= self.call_timeout_s:
-            raise ValueError(
-                f"CONNECT_TIMEOUT_S ({self.connect_timeout_s:g}) must be less than "
+            wrong.append(
+                f"{PREFIX}CONNECT_TIMEOUT_S: {self.connect_timeout_s:g} is too much; it must be less than "
                 f"CALL_TIMEOUT_S ({self.call_timeout_s:g})"
             )
         if (self.access_key_id is None) != (self.secret_access_key is None):
-            raise ValueError("ACCESS_KEY_ID and SECRET_ACCESS_KEY belong together: set both, or none")
+            wrong.append(f"{PREFIX}ACCESS_KEY_ID: belongs together with SECRET_ACCESS_KEY: set both, or none")
+        if wrong:
+            raise ValueError(_AND.join(wrong))
         return self
 
     @property
@@ -147,14 +167,15 @@ class Settings(BaseModel):
         return self.session_timeout_s - self.call_timeout_s
 
 
+def _names_of(field: str) -> tuple[str, ...]:
+    """The environment names of a field, the one that counts first."""
+    alias = Settings.model_fields[field].validation_alias
+    return tuple(map(str, alias.choices)) if isinstance(alias, AliasChoices) else (f"{PREFIX}{field.upper()}",)
+
+
 def known_names() -> tuple[str, ...]:
     """Every environment name that a setting can be given by, as users write it."""
-    names = {CONFIG_FILE, *SANDBOX_NAMES}
-    for field, info in Settings.model_fields.items():
-        alias = info.validation_alias
-        if isinstance(alias, AliasChoices):
-            names.update(str(choice) for choice in alias.choices)
-        names.add(f"{PREFIX}{field.upper()}")
+    names = {CONFIG_FILE, *SANDBOX_NAMES, *(name for field in Settings.model_fields for name in _names_of(field))}
     return tuple(sorted(names))
 
 
@@ -163,7 +184,7 @@ def _unknown(names: tuple[str, ...]) -> list[SettingProblem]:
     problems = []
     for name in names:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-        hint = f"did you mean {near[0]}?" if near else "`idhub-aws worker --help` lists the known ones"
+        hint = f"did you mean {near[0]}?" if near else "docs/settings.md lists the known ones"
         problems.append(SettingProblem(name, f"no such setting; {hint}"))
     return problems
 
@@ -172,19 +193,35 @@ def _from_yaml(path: str) -> dict[str, str]:
     """The YAML file as environment-like names, so that one check and one precedence rule serve both."""
     try:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise SettingsError((SettingProblem(CONFIG_FILE, f"cannot read {path}: {error.strerror}"),)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError((SettingProblem(CONFIG_FILE, f"cannot read {path}: {error}"),)) from error
     except yaml.YAMLError as error:
-        raise SettingsError((SettingProblem(CONFIG_FILE, f"{path} is not YAML: {error}"),)) from error
+        raise SettingsError((SettingProblem(CONFIG_FILE, f"{path} is not YAML: {_mark(error)}"),)) from None
     if not isinstance(data, dict):
         raise SettingsError((SettingProblem(CONFIG_FILE, f"{path} must hold a mapping of names to values"),))
     flat: dict[str, str] = {}
     for key, value in data.items():
-        name = str(key)
-        upper = name.upper()
-        full = upper if upper.startswith(PREFIX) or upper in SHARED_NAMES else f"{PREFIX}{upper}"
-        flat[full] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        upper = str(key).upper()
+        name = upper if upper.startswith(PREFIX) or upper in SHARED_NAMES else f"{PREFIX}{upper}"
+        if isinstance(value, dict):
+            raise SettingsError((SettingProblem(name, f"in {path}: one value, or a list, and no mapping"),))
+        if value is not None:  # `name:` with nothing behind it is not given
+            flat[name] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
     return flat
+
+
+def _mark(error: yaml.YAMLError) -> str:
+    """Where it stops being YAML; the error's own text quotes the line, which may hold a secret."""
+    mark = getattr(error, "problem_mark", None)
+    return f"line {mark.line + 1}, column {mark.column + 1}" if mark is not None else type(error).__name__
+
+
+def _from_dotenv(path: Path) -> dict[str, str]:
+    try:
+        told = dotenv_values(path, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError((SettingProblem(str(path), f"cannot be read: {error}"),)) from error
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def load_settings(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
@@ -193,36 +230,41 @@ def load_settings(environ: Mapping[str, str] | None = None, dotenv: Path | None 
     Raises:
         SettingsError: with every wrong or unknown name at once.
     """
-    given = dict(os.environ if environ is None else environ)
-    from_file = dotenv_values(Path(".env") if dotenv is None else dotenv, interpolate=False)
-    given = {**{name: value for name, value in from_file.items() if value is not None}, **given}
-    if CONFIG_FILE in given:
-        given = {**_from_yaml(given[CONFIG_FILE]), **given}
+    environment = dict(os.environ if environ is None else environ)
+    from_file = _from_dotenv(Path(".env") if dotenv is None else dotenv)
+    config = environment.get(CONFIG_FILE) or from_file.get(CONFIG_FILE)
+    sources = (environment, from_file, _from_yaml(config) if config else {})
     known = set(known_names())
-    problems = _unknown(tuple(sorted(n for n in given if n.startswith(PREFIX) and n not in known)))
+    problems = _unknown(tuple(sorted({n for s in sources for n in s if n.startswith(PREFIX) and n not in known})))
     values: dict[str, str] = {}
-    for field, info in Settings.model_fields.items():
-        alias = info.validation_alias
-        names = [str(c) for c in alias.choices] if isinstance(alias, AliasChoices) else [f"{PREFIX}{field.upper()}"]
-        for name in names:
-            if given.get(name):
-                values[names[0]] = given[name]
+    said: dict[str, str] = {}
+    for field in Settings.model_fields:
+        names = _names_of(field)
+        for source, name in ((source, name) for source in sources for name in names):
+            if source.get(name):
+                values[names[0]], said[names[0]] = source[name], name
                 break
     secret = f"{PREFIX}SECRET_ACCESS_KEY"
-    if given.get("AWS_ACCESS_KEY") and secret not in values and given.get("AWS_SECRET_ACCESS_KEY"):
+    if secret not in values and any(source.get("AWS_ACCESS_KEY") for source in sources):
         # Only beside the guide's own name: otherwise it belongs to AWS's credential chain.
-        values[secret] = given["AWS_SECRET_ACCESS_KEY"]
+        values[secret] = next(filter(None, (source.get("AWS_SECRET_ACCESS_KEY") for source in sources)), "")
     try:
-        settings = Settings.model_validate(_by_alias(values))
+        settings = Settings.model_validate(_by_alias({name: value for name, value in values.items() if value}))
     except ValidationError as error:
         for item in error.errors(include_input=False, include_url=False, include_context=False):
-            where = str(item["loc"][0]) if item["loc"] else "settings"
-            name = where if where in known else f"{PREFIX}{where.upper()}" if item["loc"] else where
-            problems.append(SettingProblem(name, item["msg"].removeprefix("Value error, ")))
-        raise SettingsError(tuple(problems)) from None
+            problems += _problems(item["loc"], item["msg"].removeprefix("Value error, "), said)
     if problems:
         raise SettingsError(tuple(problems))
     return settings
+
+
+def _problems(where: tuple[int | str, ...], message: str, said: Mapping[str, str]) -> list[SettingProblem]:
+    """One problem of a field, under the name that the user gave it, or several that lie between fields."""
+    if not where:
+        return [SettingProblem(*one.split(": ", 1)) for one in message.split(_AND)]
+    name = str(where[0])
+    name = name if name in said else f"{PREFIX}{name.upper()}"
+    return [SettingProblem(said.get(name, name), message)]
 
 
 def _by_alias(values: dict[str, str]) -> dict[str, str]:
@@ -239,8 +281,6 @@ def settings_table() -> str:
     """The table of `docs/settings.md`: name, default and meaning of every setting."""
     rows = ["| setting | default | meaning |", "|---|---|---|"]
     for field, info in Settings.model_fields.items():
-        alias = info.validation_alias
-        names = [str(c) for c in alias.choices] if isinstance(alias, AliasChoices) else [f"{PREFIX}{field.upper()}"]
         default = info.default
         shown = (
             ""
@@ -248,5 +288,5 @@ def settings_table() -> str:
             else f"`{str(default).lower() if isinstance(default, bool) else default}`"
         )
         meaning = " ".join((info.description or "").split())
-        rows.append(f"| {' or '.join(f'`{name}`' for name in names)} | {shown} | {meaning} |")
+        rows.append(f"| {' or '.join(f'`{name}`' for name in _names_of(field))} | {shown} | {meaning} |")
     return "\n".join(rows)

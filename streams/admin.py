@@ -1,23 +1,27 @@
 """Create the topics and check that they are as the connector needs them. Existing topics are never changed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import BrokerResponseError, KafkaError, NoError, TopicAlreadyExistsError, for_code
 
 from connector.settings import Settings
 
+from .away import describe
 from .errors import BrokerAway, StreamsError
-from .topics import DEFAULT_PARTITIONS, TOPICS, Topic, TopicNames
+from .topics import DEFAULT_PARTITIONS, PRESENT, Topic, TopicNames
 
 ANSWER_S = 15.0
 """How long Kafka may take to answer before it counts as away."""
 
+CLOSE_S = 1.0
+"""How long a frozen broker may hold up the end of a connection."""
 
 SEEN_S = 0.05
 """Between looks whether new topics are visible."""
@@ -36,55 +40,91 @@ class TopicProblem:
 
 
 @asynccontextmanager
-async def _admin(settings: Settings) -> AsyncIterator[Any]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=int(ANSWER_S * 1000))
+async def answering(settings: Settings, within_s: float = ANSWER_S) -> AsyncIterator[None]:
+    """Bound what is asked of Kafka inside, and say in our words what went wrong.
+
+    Raises:
+        BrokerAway: no answer in time, or no connection.
+        StreamsError: Kafka answered and refuses.
+    """
     try:
-        async with asyncio.timeout(ANSWER_S):
-            await admin.start()
-            yield admin
+        async with asyncio.timeout(within_s):
+            yield
     except (TimeoutError, KafkaError, OSError) as error:
+        if isinstance(error, BrokerResponseError) and not error.retriable:
+            raise StreamsError(f"Kafka at {settings.bootstrap_servers} refuses: {describe(error)}") from error
         raise BrokerAway(
             f"Kafka at {settings.bootstrap_servers} does not answer ({type(error).__name__}): "
             "is it running, and is KAFKA_BOOTSTRAP_SERVERS right?"
         ) from error
+
+
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[Any]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=int(ANSWER_S * 1000))
+    try:
+        async with answering(settings):
+            await admin.start()
+            yield admin
     finally:
-        await admin.close()
+        closing = asyncio.ensure_future(admin.close())
+        await asyncio.wait({closing}, timeout=CLOSE_S)
+        closing.cancel()
 
 
-def partitions_of(topic: Topic, settings: Settings) -> int:
-    """How many partitions a topic is created with."""
-    return settings.partitions if topic.co_partitioned else min(DEFAULT_PARTITIONS, settings.partitions)
+# -- create ---------------------------------------------------------------------------------------------------------
 
 
 async def create_topics(settings: Settings) -> list[str]:
-    """Create what is missing; returns the names of what was created.
+    """Create what is missing, in one request; returns the names of what was created, visible by then.
+
+    Where some of the co-partitioned topics exist, the others get as many partitions as those have.
 
     Raises:
         BrokerAway: Kafka cannot be reached.
-        StreamsError: Kafka refuses to create a topic.
+        StreamsError: Kafka refuses to create a topic; the others are created all the same.
     """
     names = TopicNames(settings.topic_prefix)
     async with _admin(settings) as admin:
         existing = set(await admin.list_topics())
-        wanted = [
-            NewTopic(
-                names.of(topic.name),
-                partitions_of(topic, settings),
-                settings.replication_factor,
-                topic_configs=dict(topic.config),
-            )
-            for topic in TOPICS
-            if topic.present and names.of(topic.name) not in existing
-        ]
-        if not wanted:
+        missing = [topic for topic in PRESENT if names.of(topic.name) not in existing]
+        if not missing:
             return []
-        for name, code, message in (await admin.create_topics(wanted)).topic_errors:
-            if code and for_code(code) is not TopicAlreadyExistsError:
-                raise StreamsError(f"Kafka refuses to create {name}: {message or for_code(code).__name__}")
-        created = [new.name for new in wanted]
+        siblings = [name for t in PRESENT if t.co_partitioned and (name := names.of(t.name)) in existing]
+        counts = await _counts(admin, siblings)
+        co_partitions = counts.get(names.requests) or max(counts.values(), default=settings.partitions)
+        answer = await admin.create_topics([_new(topic, names, settings, co_partitions) for topic in missing])
+        errors = {name: (for_code(code), message) for name, code, message in answer.topic_errors}
+        created = [name for name, (error, _) in errors.items() if error is NoError]
         while not set(created) <= set(await admin.list_topics()):  # noqa: ASYNC110 - Kafka tells nobody; it has to be asked
             await asyncio.sleep(SEEN_S)  # acknowledged by the controller, not yet known to every broker
+        _raise_refused({n: e for n, e in errors.items() if e[0] not in {NoError, TopicAlreadyExistsError}})
     return created
+
+
+def _new(topic: Topic, names: TopicNames, settings: Settings, co_partitions: int) -> Any:
+    """A topic to create. With three replicas, what is acknowledged is on two of them."""
+    replicas = settings.replication_factor
+    return NewTopic(
+        names.of(topic.name),
+        co_partitions if topic.co_partitioned else min(DEFAULT_PARTITIONS, co_partitions),
+        replicas,
+        topic_configs={**topic.config, "min.insync.replicas": str(max(1, replicas - 1))},
+    )
+
+
+def _raise_refused(refused: Mapping[str, tuple[Any, str | None]]) -> None:
+    """One line for each reason, however many topics it hits."""
+    by_reason = defaultdict(list)
+    for name, (error, message) in refused.items():
+        by_reason[message or error.__name__].append(name)
+    if by_reason:
+        told = "\n".join(f"Kafka refuses to create {', '.join(which)}: {why}" for why, which in by_reason.items())
+        few = any("replic" in why for why in by_reason)
+        raise StreamsError(told + ("\nOn fewer brokers set IDHUB_AWS_REPLICATION_FACTOR." if few else ""))
+
+
+# -- check ----------------------------------------------------------------------------------------------------------
 
 
 async def check_topics(settings: Settings) -> list[TopicProblem]:
@@ -92,97 +132,40 @@ async def check_topics(settings: Settings) -> list[TopicProblem]:
 
     Raises:
         BrokerAway: Kafka cannot be reached.
+        StreamsError: Kafka does not let us look.
     """
     names = TopicNames(settings.topic_prefix)
-    present = [topic for topic in TOPICS if topic.present]
     async with _admin(settings) as admin:
         existing = set(await admin.list_topics())
-        here = [topic for topic in present if names.of(topic.name) in existing]
+        here = {names.of(topic.name): topic for topic in PRESENT if names.of(topic.name) in existing}
         problems = [
-            TopicProblem(names.of(topic.name), "is missing", "run `idhub-aws topics create`")
-            for topic in present
-            if topic not in here
+            TopicProblem(name, "is missing", "run `idhub-aws topics create`")
+            for topic in PRESENT
+            if (name := names.of(topic.name)) not in here
         ]
         if here:
-            counts = await _counts(admin, [names.of(topic.name) for topic in here])
-            configs = await _configs(admin, [names.of(topic.name) for topic in here])
-            problems += _count_problems(here, names, counts)
-            for topic in here:
-                problems += _config_problems(names.of(topic.name), topic, configs[names.of(topic.name)])
-            problems += _ledger_problem(names, configs)
+            problems += _count_problems(here, names, await _counts(admin, list(here)))
+            configs = await _configs(admin, list(here))
+            for name, topic in here.items():
+                problems += _config_problems(name, topic, configs[name], settings.bootstrap_servers)
+            problems += _ledger_problem(names, configs, settings.bootstrap_servers)
     return problems
 
 
-async def _counts(admin: Any, names: list[str]) -> dict[str, int]:
-    return {told["topic"]: len(told["partitions"]) for told in await admin.describe_topics(names)}
+async def need_topics(settings: Settings, wanted: Collection[str]) -> None:
+    """See that these topics (full names) are there, without making Kafka create them by asking.
 
-
-async def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    configs: dict[str, dict[str, str]] = {}
-    for answer in await admin.describe_configs(resources):
-        for resource in answer.resources:
-            configs[resource[3]] = {entry[0]: entry[1] for entry in resource[4]}
-    return configs
-
-
-def _count_problems(here: list[Topic], names: TopicNames, counts: Mapping[str, int]) -> list[TopicProblem]:
-    """Co-partitioned topics with unequal counts break the order per user."""
-    wanted = counts.get(names.requests)
-    if wanted is None:
-        return []
-    return [
-        TopicProblem(
-            names.of(topic.name),
-            f"has {counts[names.of(topic.name)]} partitions where {names.requests} has {wanted}",
-            "drain all workers, delete this topic if it may be lost, and run `idhub-aws topics create` with "
-            f"IDHUB_AWS_PARTITIONS={wanted}",
+    Raises:
+        BrokerAway: Kafka cannot be reached.
+        StreamsError: one is not there, or may not be seen.
+    """
+    async with _admin(settings) as admin:
+        missing = set(wanted) - set(await admin.list_topics())
+    if missing:
+        raise StreamsError(
+            f"no topic {', '.join(sorted(missing))} at {settings.bootstrap_servers}, or none that you may see: "
+            "run `idhub-aws topics create`, or set IDHUB_AWS_TOPIC_PREFIX"
         )
-        for topic in here
-        if topic.co_partitioned and counts[names.of(topic.name)] != wanted
-    ]
-
-
-def _config_problems(name: str, topic: Topic, found: Mapping[str, str]) -> list[TopicProblem]:
-    problems = []
-    for key, wanted in topic.config.items():
-        have = found.get(key, "")
-        if not _enough(key, have, wanted):
-            problems.append(
-                TopicProblem(
-                    name,
-                    f"{key} is {have} and not {wanted}",
-                    f"kafka-configs.sh --alter --topic {name} --add-config '{key}=[{wanted}]'",
-                )
-            )
-    return problems
-
-
-def _enough(key: str, have: str, wanted: str) -> bool:
-    """Keeping longer or letting larger records in does no harm."""
-    if key == "cleanup.policy":
-        return set(have.split(",")) == set(wanted.split(","))
-    if key in {"retention.ms", "max.message.bytes"}:
-        return have == "-1" or int(have or 0) >= int(wanted)
-    return have == wanted
-
-
-def _ledger_problem(names: TopicNames, configs: Mapping[str, Mapping[str, str]]) -> list[TopicProblem]:
-    """The ledger must outlive the requests: a restart finds there what was finished."""
-
-    def kept(name: str) -> float:
-        value = int(configs.get(name, {}).get("retention.ms", "0"))
-        return float("inf") if value < 0 else value
-
-    if names.ledger in configs and names.requests in configs and kept(names.ledger) <= kept(names.requests):
-        return [
-            TopicProblem(
-                names.ledger,
-                f"is kept {kept(names.ledger):.0f} ms, not longer than the requests ({kept(names.requests):.0f} ms)",
-                f"raise retention.ms of {names.ledger} above that of {names.requests}",
-            )
-        ]
-    return []
 
 
 async def partition_count(settings: Settings) -> int:
@@ -194,3 +177,85 @@ async def partition_count(settings: Settings) -> int:
     name = TopicNames(settings.topic_prefix).requests
     async with _admin(settings) as admin:
         return (await _counts(admin, [name]))[name]
+
+
+async def _counts(admin: Any, names: Sequence[str]) -> dict[str, int]:
+    told = await admin.describe_topics(list(names)) if names else []
+    return {topic["topic"]: len(topic["partitions"]) for topic in told}
+
+
+async def _configs(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    configs: dict[str, dict[str, str]] = {}
+    for answer in await admin.describe_configs(resources):
+        for code, message, _, name, entries in answer.resources:
+            if code:
+                why = message or for_code(code).__name__
+                raise StreamsError(f"Kafka does not tell how {name} is kept ({why}): allow DescribeConfigs on it")
+            configs[name] = {entry[0]: entry[1] for entry in entries}
+    return configs
+
+
+def _count_problems(here: Mapping[str, Topic], names: TopicNames, counts: Mapping[str, int]) -> list[TopicProblem]:
+    """Co-partitioned topics with unequal counts break the order per user."""
+    wanted = counts.get(names.requests)
+    return [
+        TopicProblem(
+            name,
+            f"has {counts[name]} partitions where {names.requests} has {wanted}",
+            "drain all producers and workers, delete this topic if it may be lost, and run `idhub-aws topics create`",
+        )
+        for name, topic in here.items()
+        if topic.co_partitioned and wanted is not None and counts[name] != wanted
+    ]
+
+
+def _config_problems(name: str, topic: Topic, found: Mapping[str, str], servers: str) -> list[TopicProblem]:
+    return [
+        TopicProblem(name, f"{key} is {found.get(key, '')} and not {wanted}", _alter(servers, name, key, wanted))
+        for key, wanted in topic.config.items()
+        if not _enough(key, found.get(key, ""), wanted)
+    ]
+
+
+def _alter(servers: str, name: str, key: str, value: str) -> str:
+    given = f"[{value}]" if "," in value else value
+    return (
+        f"run `kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics --entity-name {name} "
+        f"--add-config '{key}={given}'`"
+    )
+
+
+def _enough(key: str, have: str, wanted: str) -> bool:
+    """Keeping longer or letting larger records in does no harm."""
+    if key == "cleanup.policy":
+        return set(have.split(",")) == set(wanted.split(","))
+    if key == "retention.ms":
+        return _kept(have) >= _kept(wanted)
+    if key == "max.message.bytes":
+        return int(have or 0) >= int(wanted)
+    return have == wanted
+
+
+def _kept(retention_ms: str | None) -> float:
+    """Milliseconds; -1 is for ever."""
+    value = int(retention_ms or 0)
+    return float("inf") if value < 0 else value
+
+
+def _ledger_problem(names: TopicNames, configs: Mapping[str, Mapping[str, str]], servers: str) -> list[TopicProblem]:
+    """The ledger must outlive the requests: a restart finds there what was finished."""
+    if names.ledger not in configs or names.requests not in configs:
+        return []
+    ledger, requests = (_kept(configs[name].get("retention.ms")) for name in (names.ledger, names.requests))
+    if ledger > requests or ledger == float("inf"):
+        return []
+    longer = "-1" if requests == float("inf") else f"{2 * requests:.0f}"
+    told = "for ever" if requests == float("inf") else f"{requests:.0f} ms"
+    return [
+        TopicProblem(
+            names.ledger,
+            f"is kept {ledger:.0f} ms, not longer than the requests ({told})",
+            _alter(servers, names.ledger, "retention.ms", longer),
+        )
+    ]

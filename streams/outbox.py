@@ -6,6 +6,7 @@ PURE but for the wire encoding: values in, messages out. Who writes them, and wh
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from connector import VERSION
@@ -29,9 +30,16 @@ from .ledger import FINISHED, STARTED, index_header
 from .publish import Message
 from .topics import TopicNames
 from .wire import accounts, decode_record, encode_record, headers, keys, ledger, refreshes, requests, results
+from .wire.times import milliseconds
 
 MAX_REASON = 500
 """Characters of a dead letter's message."""
+
+MAX_CUT_KEY_BYTES = 4096
+"""A longer key goes with the value when a dead letter is cut."""
+
+MAX_DEAD_LETTER_BYTES = 950_000
+"""What one record of the writer holds, with room for our headers. A record can be larger (it came compressed)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,11 @@ class Incoming:
     @property
     def ledger_key(self) -> bytes:
         return keys.ledger_key(self.key, self.request.request_id)
+
+    @property
+    def refusal_key(self) -> bytes:
+        """Of its entry when it was refused before the entry under its id was its own; the hash covers the id."""
+        return self.key[: keys.MARKED_KEY_BYTES] + b"|#" + self.request.content_hash.encode()
 
 
 class Outbox:
@@ -129,8 +142,17 @@ class Outbox:
 
     @staticmethod
     def refresh(record: Any) -> Refresh:
-        """Decode a refresh record; raises WireError."""
-        return refreshes.to_refresh(decode_record(record.value, refreshes.NAME)[1])
+        """Decode a refresh record.
+
+        Raises:
+            WireError: the bytes cannot be read.
+            RequestRefused: it came under the key of another user, whose state it would overwrite.
+        """
+        refresh = refreshes.to_refresh(decode_record(record.value, refreshes.NAME)[1])
+        right = keys.user_key(refresh.aws_account_id, refresh.user_name)
+        if record.key != right.encode():
+            raise RequestRefused("KEY_MISMATCH", f"the record's key must be {right}")
+        return refresh
 
     # -- a request's life ---------------------------------------------------------------------------------
 
@@ -141,13 +163,13 @@ class Outbox:
         ]
 
     def outcome_attempts(
-        self, incoming: Incoming, outcome: Outcome, now: datetime, *, mark: bool
+        self, incoming: Incoming, outcome: Outcome, now: datetime, *, refused: bool
     ) -> Iterator[list[Message]]:
         """The outcome in ever smaller forms: whole; a shortened reply on the default topic; that without its change's states.
 
-        `mark`: the request must not touch the entry under its id (it was refused before that was its own).
+        `refused`: the request must not touch the entry under its id (it was refused before that was its own).
         """
-        yield self._outcome(incoming, outcome, now, mark=mark)
+        yield self._outcome(incoming, outcome, now, refused=refused)
         short = replace(
             outcome,
             reply=replace(
@@ -161,36 +183,38 @@ class Outbox:
             ),
         )
         without_topic = replace(incoming, reply_topic=None)
-        yield self._outcome(without_topic, short, now, mark=mark)
-        yield self._outcome(without_topic, short, now, mark=mark, whole_change=False)
+        yield self._outcome(without_topic, short, now, refused=refused)
+        yield self._outcome(without_topic, short, now, refused=refused, whole_change=False)
 
     def _outcome(
-        self, incoming: Incoming, outcome: Outcome, now: datetime, *, mark: bool, whole_change: bool = True
+        self, incoming: Incoming, outcome: Outcome, now: datetime, *, refused: bool, whole_change: bool = True
     ) -> list[Message]:
         reply = encode_record(results.REPLY, results.from_reply(outcome.reply))
-        key = keys.mark_key(incoming.key, incoming.topic, incoming.offset) if mark else incoming.ledger_key
+        key = incoming.refusal_key if refused else incoming.ledger_key
         entry = ledger.finished(
             incoming.topic,
             incoming.offset,
             request_id=outcome.reply.request_id,
             request_hash=outcome.reply.request_hash,
-            reply=None if mark else reply,
-            note="refused" if mark else "",
+            reply=reply,
+            note="refused" if refused else "",
         )
         messages = [
             self._entry(incoming, key, FINISHED, entry),
-            self._reply(incoming, reply, outcome.reply.finished_at or now),
+            self._reply(incoming, reply, outcome.reply.finished_at or now, refused=refused),
         ]
         messages += (self._audit(incoming, audit) for audit in outcome.audits)
         if outcome.account is not None:
-            messages.append(self._account(incoming.key, outcome.account, incoming.partition))
+            messages.append(self._account(incoming.key, outcome.account, incoming.partition, incoming.carried))
         if outcome.change is not None:
             messages.append(self._change(incoming.key, outcome.change, incoming.carried, whole=whole_change))
         return messages
 
-    def repeat(self, incoming: Incoming, entry: ledger.LedgerEntry, now: datetime) -> list[Message]:
+    def repeat(
+        self, incoming: Incoming, entry: ledger.LedgerEntry, now: datetime, *, refused: bool = False
+    ) -> list[Message]:
         """The stored reply once more, byte for byte, wherever this delivery wants it."""
-        return [self._reply(incoming, entry.reply or b"", now)]
+        return [self._reply(incoming, entry.reply or b"", now, refused=refused)]
 
     @staticmethod
     def refused(incoming: Incoming, refusal: RequestRefused, now: datetime) -> Outcome:
@@ -216,7 +240,7 @@ class Outbox:
         self, key: bytes, account: AccountRecord, change: AccountChange | None, partition: int
     ) -> list[Message]:
         """What a refresh found."""
-        messages = [self._account(key, account, partition)]
+        messages = [self._account(key, account, partition, ())]
         if change is not None:
             messages.append(self._change(key, change, ()))
         return messages
@@ -246,7 +270,6 @@ class Outbox:
 
     def dead_letter(self, record: Any, reason: DeadLetter) -> list[Message]:
         """The original bytes with their coordinates and the reason; a request leaves a mark in the ledger too."""
-        replays = headers.header_value(record.headers, headers.REPLAY_COUNT) or "0"
         why = headers.dead_letter(
             stage=reason.stage,
             error_class=reason.error_class,
@@ -255,11 +278,10 @@ class Outbox:
             partition=record.partition,
             offset=record.offset,
             timestamp=record.timestamp,
-            replays=int(replays) if replays.isdigit() else 0,
+            replays=headers.replay_count(record.headers),
         )
-        messages = [
-            Message(self._topics.dead_letters, record.key, record.value, (*headers.carried(record.headers), *why))
-        ]
+        letter = Message(self._topics.dead_letters, record.key, record.value, (*headers.original(record.headers), *why))
+        messages = [letter if letter.size <= MAX_DEAD_LETTER_BYTES else _cut(letter, why)]
         if record.topic == self._topics.requests:
             mark = ledger.finished(
                 record.topic, record.offset, request_id=None, request_hash="", reply=None, note="dead letter"
@@ -286,10 +308,12 @@ class Outbox:
             incoming.partition,
         )
 
-    def _reply(self, incoming: Incoming, reply: bytes, time: datetime) -> Message:
+    def _reply(self, incoming: Incoming, reply: bytes, time: datetime, *, refused: bool = False) -> Message:
+        """A repeat is the same event. A refusal is one of its own: the same request may be taken where it belongs."""
         request = incoming.request
+        which = "/refused" if refused else ""
         event = headers.cloud_event(
-            event_id=f"{request.request_id}/{request.content_hash[:16]}",
+            event_id=f"{request.request_id}/{request.content_hash[:16]}{which}",
             event_type="reply",
             subject=incoming.key.decode("utf-8", "replace"),
             time=time,
@@ -306,24 +330,42 @@ class Outbox:
         value = encode_record(results.AUDIT, results.from_audit(audit))
         return Message(self._topics.audit, incoming.key, value, (*incoming.carried, *event))
 
-    def _account(self, key: bytes, account: AccountRecord, partition: int) -> Message:
-        look = (look_again_header(account.look_again_at),) if account.look_again_at is not None else ()
-        return Message(
-            self._topics.accounts, key, encode_record(accounts.NAME, accounts.from_record(account)), look, partition
+    def _account(
+        self, key: bytes, account: AccountRecord, partition: int, carried: tuple[headers.Header, ...]
+    ) -> Message:
+        value = encode_record(accounts.NAME, accounts.from_record(account))
+        subject = key.decode("utf-8", "replace")
+        event = headers.cloud_event(
+            event_id=f"{subject}/{sha256(value).hexdigest()[:16]}",
+            event_type="account",
+            subject=subject,
+            time=max(
+                (*account.observed_at.values(), *filter(None, (account.deleted_at, account.absent_since))), default=None
+            ),
         )
+        look = (look_again_header(account.look_again_at),) if account.look_again_at is not None else ()
+        return Message(self._topics.accounts, key, value, (*look, *carried, *event), partition)
 
     def _change(
         self, key: bytes, change: AccountChange, carried: tuple[headers.Header, ...], *, whole: bool = True
     ) -> Message:
         source = change.request_id or (change.event_ids[0] if change.event_ids else "reading")
+        subject = key.decode("utf-8", "replace")
         event = headers.cloud_event(
-            event_id=f"{source}/{change.kind.value}/{accounts.milliseconds(change.occurred_at)}",
+            event_id=f"{subject}/{source}/{change.kind.value}/{milliseconds(change.occurred_at)}",
             event_type="change",
-            subject=key.decode("utf-8", "replace"),
+            subject=subject,
             time=change.occurred_at,
         )
         value = encode_record(results.CHANGE, results.from_change(change, whole=whole))
         return Message(self._topics.changes, key, value, (*carried, *event))
+
+
+def _cut(letter: Message, why: tuple[headers.Header, ...]) -> Message:
+    """A record too large to be buried whole: it stands, as long as its topic keeps it, where the headers say."""
+    told = (headers.OMITTED, f"{letter.size} bytes: read them at the original coordinates".encode())
+    key = letter.key if letter.key is not None and len(letter.key) <= MAX_CUT_KEY_BYTES else None
+    return replace(letter, key=key, value=None, headers=(*why, told))
 
 
 def bad_reply_topic(topic: str, why: str) -> RequestRefused:

@@ -118,6 +118,7 @@ class PartitionWriter:
         }
         self._producer: Any = None
         self._queue: deque[_Batch] = deque()
+        self._look_ups: dict[str, asyncio.Task[KafkaError | None]] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._lost: str | None = "the writer was not started"
@@ -138,9 +139,11 @@ class PartitionWriter:
 
     async def stop(self) -> None:
         """Publish nothing more, within seconds. What was queued and not committed is told `WriterLost`."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+        tasks = [task for task in (self._task, *self._look_ups.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         self._lose("the writer was stopped")
         if self._producer is not None:
             await end(self._producer)  # a transaction left open is aborted by the successor's start, or by the broker
@@ -170,22 +173,32 @@ class PartitionWriter:
             raise WriterLost(self._lost)
 
     async def _check_topic(self, message: Message) -> None:
-        """Look an unknown topic up: aiokafka's `send` would wait a whole request timeout for it, and everybody with it."""
-        client = self._producer.client
-        partitions = client.cluster.partitions_for_topic(message.topic)
-        if partitions is None:
-            try:
-                request = MetadataRequest([message.topic], allow_auto_topic_creation=False)
-                answer = await client.send(client.get_random_node(), request)
-            except KafkaError:
-                return  # Kafka is away, which is no answer about the topic
-            error = for_code(answer.topics[0][0])
-            if issubclass(error, REFUSALS):
-                raise WriteRefused(error(message.topic), message)
-            await client.add_topic(message.topic)
-            partitions = client.cluster.partitions_for_topic(message.topic)
+        """Look an unknown topic up: `send` would wait a whole request timeout for it, and everybody's outcomes with it."""
+        client, topic = self._producer.client, message.topic
+        if client.cluster.partitions_for_topic(topic) is None:
+            if topic not in self._look_ups:
+                self._look_ups[topic] = asyncio.create_task(self._look_up(topic))
+            error = await asyncio.shield(self._look_ups[topic])  # whoever waits goes on in the order of coming
+            self._look_ups.pop(topic, None)
+            if error is not None:
+                raise WriteRefused(error, message)
+        partitions = client.cluster.partitions_for_topic(topic)
         if partitions and message.partition is not None and message.partition not in partitions:
-            raise WriteRefused(UnknownTopicOrPartitionError(f"{message.topic}-{message.partition}"), message)
+            raise WriteRefused(UnknownTopicOrPartitionError(f"{topic}-{message.partition}"), message)
+
+    async def _look_up(self, topic: str) -> KafkaError | None:
+        """Why nothing can be written to this topic. What does not exist is not kept in mind: names come from outside."""
+        client = self._producer.client
+        try:
+            request = MetadataRequest([topic], allow_auto_topic_creation=False)
+            answer = await client.send(client.get_random_node(), request)
+        except KafkaError:
+            return None  # Kafka is away, which is no answer about the topic
+        error = for_code(answer.topics[0][0])
+        if issubclass(error, REFUSALS):
+            return error(topic)
+        await client.add_topic(topic)
+        return None
 
     async def _run(self) -> None:
         last = 0.0
@@ -274,16 +287,22 @@ class PartitionWriter:
 
 
 def _refusal(messages: Sequence[Message], sends: "Sequence[asyncio.Future[Any]]") -> WriteRefused | None:
-    """The first refused record; any other failure is raised."""
-    refusal = None
+    """What was refused; any other failure is raised.
+
+    Small records travel together and are refused together: the largest is named.
+    """
+    refused: list[tuple[int, KafkaError, Message]] = []
     for message, send in zip(messages, sends, strict=True):
         error = send.exception()
         if isinstance(error, REFUSALS):
-            refusal = refusal or WriteRefused(error, message)
+            refused.append((message.size, error, message))
         # What follows a refused record in its partition is out of order, which is no news.
-        elif error is not None and not (refusal and isinstance(error, OutOfOrderSequenceNumber)):
+        elif error is not None and not (refused and isinstance(error, OutOfOrderSequenceNumber)):
             raise error
-    return refusal
+    if not refused:
+        return None
+    _, error, message = max(refused, key=lambda found: found[0])
+    return WriteRefused(error, message)
 
 
 def _retrieve(send: "asyncio.Future[Any]") -> None:

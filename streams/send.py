@@ -6,22 +6,31 @@ The command `send`, the sandbox's story and the tests stand on it. It needs noth
 import asyncio
 import contextlib
 import json
+import sys
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from connector.settings import Settings
 
+from .admin import answering, need_topics
 from .clients import end
 from .topics import TopicNames
 from .wire import decode_record, encode_record
-from .wire.headers import header_value
+from .wire.errors import WireError
+from .wire.from_json import from_json
 from .wire.keys import user_key
+from .wire.requests import ACCOUNT_ID, hash_of
+from .wire.requests import NAME as REQUEST
+from .wire.results import REPLY
+
+log = structlog.get_logger(__name__)
 
 OPERATIONS = {
     "create": "CREATE_ACCOUNT",
@@ -30,6 +39,9 @@ OPERATIONS = {
     "revoke": "REVOKE_ENTITLEMENTS",
 }
 """The short words of the command line; any other operation is given by its full name."""
+
+PUBLISH_S = 40.0
+"""How long Kafka may take to acknowledge a request: it may be electing a leader."""
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -50,7 +62,12 @@ class SendOptions:
     resumes: str | None = None
     dry_run: bool = False
     file: Path | None = None
+    """`-` is the standard input."""
     timeout_s: float = 60.0
+
+
+BESIDE_FILE = {"file", "account", "request_id", "dry_run", "timeout_s"}
+"""The options that complete what a file says; the others would contradict it."""
 
 
 def new_request(operation: str, account: str, user: str, **fields: Any) -> dict[str, Any]:
@@ -77,43 +94,56 @@ def to_fields(options: SendOptions) -> dict[str, Any]:
     Raises:
         ValueError: what is missing or wrong, in a sentence.
     """
-    if options.file is not None:
-        try:
-            given = json.loads(options.file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{options.file}: {error}") from error
-        if not isinstance(given, dict):
-            raise ValueError(f"{options.file}: must hold one JSON object with the fields of a ProvisioningRequest")
-        for name in ("operation", "userName"):
-            if name not in given:
-                raise ValueError(f"{options.file}: the field {name} is missing")
-        account = given.get("awsAccountId") or options.account
-        return {
-            **new_request(given["operation"], _account(account), given["userName"]),
-            **given,
-            "awsAccountId": account,
-        }
+    return _from_flags(options) if options.file is None else _from_file(options, options.file)
+
+
+def _from_file(options: SendOptions, file: Path) -> dict[str, Any]:
+    contradicting = [f.name for f in fields(options) if f.name not in BESIDE_FILE and getattr(options, f.name)]
+    if contradicting:
+        raise ValueError(f"--file says everything; leave out: {', '.join(contradicting)}")
+    try:
+        given = json.loads(sys.stdin.read() if file == Path("-") else file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file}: {error}") from None
+    beside = {"awsAccountId": options.account, "requestId": options.request_id, "dryRun": options.dry_run or None}
+    beside = {name: value for name, value in beside.items() if value is not None}
+    made = new_request("", "", "")
+    try:
+        request = from_json(
+            REQUEST, {"requestId": made["requestId"], **given, **beside} if isinstance(given, dict) else given
+        )
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    request["awsAccountId"] = _account(request.get("awsAccountId"))
+    return {name: made[name] for name in ("requestedAt", "requestedBy")} | request
+
+
+def _from_flags(options: SendOptions) -> dict[str, Any]:
     if not options.operation or not options.user:
         raise ValueError("say what is to be done to whom: `idhub-aws send create USER`, or give --file")
     operation = OPERATIONS.get(options.operation.lower(), options.operation.upper())
     entitlements = [entitlement("GROUP", name) for name in options.groups]
     entitlements += [entitlement(_policy_type(name), name) for name in options.policies]
-    fields: dict[str, Any] = {
-        "attributes": _pairs(options.attributes, "--attribute"),
-        "tags": {"set": _pairs(options.tags, "--tag"), "remove": []},
+    stated: dict[str, Any] = {
+        "attributes": {name: _one_or_all(values) for name, values in _pairs(options.attributes, "--attribute").items()},
+        "tags": {"set": _tags(options.tags), "remove": []},
         "entitlements": entitlements,
         "expectedUserId": options.expected_user_id,
         "resumes": options.resumes,
         "dryRun": options.dry_run,
     }
     if options.request_id:
-        fields["requestId"] = options.request_id
-    return new_request(operation, _account(options.account), options.user, **fields)
+        stated["requestId"] = options.request_id
+    return from_json(REQUEST, new_request(operation, _account(options.account), options.user, **stated))
 
 
 def _account(account: str | None) -> str:
-    if account is None or len(account) != 12 or not account.isdigit():
-        raise ValueError("the AWS account is missing: give --account with its 12 digits")
+    if account is None:
+        raise ValueError(
+            "the AWS account is missing: give --account with its 12 digits; it is part of the record's key"
+        )
+    if not ACCOUNT_ID.fullmatch(account):
+        raise ValueError(f"{account} is no AWS account: it has 12 digits, leading zeros included")
     return account
 
 
@@ -122,14 +152,27 @@ def _policy_type(name: str) -> str:
     return "CUSTOMER_MANAGED_POLICY" if name.startswith("arn:") and ":iam::aws:" not in name else "AWS_MANAGED_POLICY"
 
 
-def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
-    pairs = {}
+def _pairs(given: Sequence[str], option: str) -> dict[str, list[str]]:
+    """All values of each name, in order."""
+    pairs: dict[str, list[str]] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ValueError(f"{option} {text!r}: write name=value")
-        pairs[name] = value
+        pairs.setdefault(name, []).append(value)
     return pairs
+
+
+def _one_or_all(values: list[str]) -> str | list[str]:
+    return values[0] if len(values) == 1 else values
+
+
+def _tags(given: Sequence[str]) -> dict[str, str]:
+    tags = _pairs(given, "--tag")
+    twice = [name for name, values in tags.items() if len(values) > 1]
+    if twice:
+        raise ValueError(f"--tag {', '.join(twice)}: given twice, and a tag has one value")
+    return {name: values[0] for name, values in tags.items()}
 
 
 @dataclass(slots=True)
@@ -141,7 +184,6 @@ class Published:
     offset: int
 
 
-@dataclass(slots=True)
 class RequestClient:
     """Publishes requests and collects the replies that come after it was opened.
 
@@ -149,30 +191,39 @@ class RequestClient:
         reply = await client.ask(fields, timeout_s=30)
     """
 
-    settings: Settings
-    replies: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    """Every reply seen, decoded, by request id; `_bytes` and `_key` beside the record's fields."""
-    _topics: Any = None
-    _producer: Any = None
-    _consumer: Any = None
-    _follower: "asyncio.Task[None] | None" = None
-    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    def __init__(self, settings: Settings) -> None:
+        self.replies: dict[str, list[dict[str, Any]]] = {}
+        """Every reply seen, decoded, by request id; `_bytes`, `_key` and `_headers` beside the record's fields."""
+        self._settings = settings
+        self._topics = TopicNames(settings.topic_prefix)
+        self._producer: Any = None
+        self._consumer: Any = None
+        self._follower: asyncio.Task[None] | None = None
+        self._news = asyncio.Condition()
+        self._broken: Exception | None = None
 
     async def __aenter__(self) -> Self:
-        self._topics = TopicNames(self.settings.topic_prefix)
-        servers = self.settings.bootstrap_servers
-        self._producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
-        self._consumer = AIOKafkaConsumer(
-            self._topics.replies,
-            bootstrap_servers=servers,
-            isolation_level="read_committed",
-            auto_offset_reset="latest",
-        )
+        """Connect.
+
+        Raises:
+            BrokerAway: Kafka cannot be reached.
+            StreamsError: the topics are not there, or Kafka refuses.
+        """
+        await need_topics(self._settings, (self._topics.requests, self._topics.replies))
+        servers = self._settings.bootstrap_servers
         try:
-            await self._producer.start()
-            await self._consumer.start()
-            for tp in self._consumer.assignment():
-                await self._consumer.position(tp)  # fixed now: a reply to what is published next is not missed
+            async with answering(self._settings):
+                self._producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
+                await self._producer.start()
+                self._consumer = AIOKafkaConsumer(
+                    self._topics.replies,
+                    bootstrap_servers=servers,
+                    isolation_level="read_committed",
+                    auto_offset_reset="latest",
+                )
+                await self._consumer.start()
+                for tp in self._consumer.assignment():
+                    await self._consumer.position(tp)  # fixed now: a reply to what is published next is not missed
         except BaseException:
             await self.__aexit__()
             raise
@@ -184,32 +235,49 @@ class RequestClient:
             self._follower.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._follower
-        await end(self._consumer)
-        await end(self._producer)
+        for client in (self._consumer, self._producer):
+            if client is not None:
+                await end(client)
 
     async def _follow(self) -> None:
-        async for record in self._consumer:
-            _, reply = decode_record(record.value)
-            entry = {**reply, "_bytes": record.value, "_key": record.key, "_headers": dict(record.headers)}
+        try:
+            async for record in self._consumer:
+                entry = _decode(record)
+                if entry is not None:
+                    async with self._news:
+                        self.replies.setdefault(entry["requestId"], []).append(entry)
+                        self._news.notify_all()
+        except Exception as error:  # noqa: BLE001 - whoever waits for a reply is told
             async with self._news:
-                self.replies.setdefault(reply["requestId"], []).append(entry)
+                self._broken = error
                 self._news.notify_all()
 
     async def publish(
-        self, fields: dict[str, Any], *, key: bytes | None = None, partition: int | None = None, headers: Headers = ()
+        self,
+        fields: Mapping[str, Any],
+        *,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: Headers = (),
     ) -> Published:
         """Publish a request under its canonical key (or, to see what happens, under another)."""
         right = user_key(fields.get("awsAccountId") or "", fields["userName"]).encode()
-        value = encode_record("ProvisioningRequest", fields)
+        value = encode_record(REQUEST, dict(fields))
         return await self.publish_bytes(value, key=right if key is None else key, partition=partition, headers=headers)
 
     async def publish_bytes(
         self, value: bytes | None, *, key: bytes | None, partition: int | None = None, headers: Headers = ()
     ) -> Published:
-        """Publish these bytes as they are."""
-        told = await self._producer.send_and_wait(
-            self._topics.requests, value, key=key, partition=partition, headers=list(headers)
-        )
+        """Publish these bytes as they are.
+
+        Raises:
+            BrokerAway: Kafka did not acknowledge them in time; they may be published all the same.
+            StreamsError: Kafka refuses them.
+        """
+        async with answering(self._settings, PUBLISH_S):
+            told = await self._producer.send_and_wait(
+                self._topics.requests, value, key=key, partition=partition, headers=list(headers)
+            )
         return Published(told.topic, told.partition, told.offset)
 
     async def reply(self, request_id: str, *, timeout_s: float, count: int = 1) -> dict[str, Any]:
@@ -217,24 +285,52 @@ class RequestClient:
 
         Raises:
             TimeoutError: none came in time; the request may still run.
+            KafkaError: replies cannot be read any more.
         """
-        async with self._news:
-            try:
-                await asyncio.wait_for(
-                    self._news.wait_for(lambda: len(self.replies.get(request_id, ())) >= count), timeout_s
-                )
-            except TimeoutError:
-                raise TimeoutError(
-                    f"no reply to {request_id} within {timeout_s:g} s; the request may still run: "
-                    f"`idhub-aws watch --request {request_id} --since 1h` shows it, sending it again gets its reply"
-                ) from None
-            return self.replies[request_id][count - 1]
+        return await self._wait(request_id, timeout_s, count, lambda _: True)
 
-    async def ask(self, fields: dict[str, Any], *, timeout_s: float = 60.0, headers: Headers = ()) -> dict[str, Any]:
-        """Publish and wait for the reply; raises as `reply` does."""
-        count = len(self.replies.get(fields["requestId"], ())) + 1
+    async def ask(self, fields: Mapping[str, Any], *, timeout_s: float = 60.0, headers: Headers = ()) -> dict[str, Any]:
+        """Publish and wait for the reply to this content; raises as `publish_bytes` and `reply` do."""
+        request_id = fields["requestId"]
+        mine = hash_of(decode_record(encode_record(REQUEST, dict(fields)))[1])
+
+        def answers(reply: Mapping[str, Any]) -> bool:
+            return bool(reply["requestHash"] == mine)
+
+        count = sum(map(answers, self.replies.get(request_id, ()))) + 1
         await self.publish(fields, headers=headers)
-        return await self.reply(fields["requestId"], timeout_s=timeout_s, count=count)
+        return await self._wait(request_id, timeout_s, count, answers)
+
+    async def _wait(
+        self, request_id: str, timeout_s: float, count: int, wanted: Callable[[Mapping[str, Any]], bool]
+    ) -> dict[str, Any]:
+        def found() -> list[dict[str, Any]]:
+            return [reply for reply in self.replies.get(request_id, ()) if wanted(reply)]
+
+        try:
+            async with asyncio.timeout(timeout_s), self._news:
+                await self._news.wait_for(lambda: len(found()) >= count or self._broken is not None)
+        except TimeoutError:
+            raise TimeoutError(
+                f"no reply to {request_id} within {timeout_s:g} s; the request may still run: "
+                f"`idhub-aws watch --request {request_id} --since 1h` shows it; sent again with "
+                f"--request-id {request_id} it gets its reply"
+            ) from None
+        if len(found()) < count and self._broken is not None:
+            raise self._broken
+        return found()[count - 1]
+
+
+def _decode(record: Any) -> dict[str, Any] | None:
+    """A reply; None for what is none, which is nobody's answer."""
+    if record.value is None:
+        return None
+    try:
+        _, reply = decode_record(record.value, REPLY)
+    except WireError as error:
+        log.warning("reply.unreadable", partition=record.partition, offset=record.offset, error=str(error))
+        return None
+    return {**reply, "_bytes": record.value, "_key": record.key, "_headers": dict(record.headers)}
 
 
 async def send_request(settings: Settings, options: SendOptions) -> dict[str, Any]:
@@ -243,12 +339,9 @@ async def send_request(settings: Settings, options: SendOptions) -> dict[str, An
     Raises:
         ValueError: the options describe no request.
         TimeoutError: no reply in time.
-        KafkaError: Kafka cannot be reached.
+        StreamsError: Kafka cannot be reached, or refuses.
     """
-    fields = to_fields(options)
+    request = to_fields(options)
     async with RequestClient(settings) as client:
-        reply = await client.ask(fields, timeout_s=options.timeout_s)
+        reply = await client.ask(request, timeout_s=options.timeout_s)
     return {name: value for name, value in reply.items() if not name.startswith("_")}
-
-
-__all__ = ["Published", "RequestClient", "SendOptions", "entitlement", "header_value", "new_request", "send_request"]

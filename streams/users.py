@@ -138,7 +138,7 @@ class UsersWork:
         request = incoming.request
 
         self._step(Step.LEDGER, delivery)
-        entry = await self._find_entry(incoming)
+        entry = await self._find_entry(incoming.ledger_key)
         if entry is not None and entry.request_hash != request.content_hash:
             return await self._refuse(
                 delivery,
@@ -149,9 +149,7 @@ class UsersWork:
                 ),
             )
         if entry is not None and entry.finished:
-            await self._write(self._outbox.repeat(incoming, entry, self._shared.clock.now()))
-            self._step(Step.FINISH, delivery, repeated=True)
-            return Done()
+            return await self._repeat(delivery, incoming, entry)
         if entry is not None:
             # A worker that died may have left one call on the wire: it lands within one call timeout, or never.
             left = self._epoch.assigned_at + self._shared.settings.call_timeout_s - time.monotonic()
@@ -177,8 +175,8 @@ class UsersWork:
             return replace(incoming, reply_topic=None, refusal=incoming.refusal or refusal)
         return incoming
 
-    async def _find_entry(self, incoming: Incoming) -> LedgerEntry | None:
-        value = await self._ledger.find(incoming.ledger_key, self._shared.point_reader)
+    async def _find_entry(self, key: bytes) -> LedgerEntry | None:
+        value = await self._ledger.find(key, self._shared.point_reader)
         return self._outbox.ledger_entry(value) if value is not None else None
 
     async def _live(self, delivery: Delivery, running: _Running) -> Answer:
@@ -205,14 +203,29 @@ class UsersWork:
         running.intent_written = True
 
     async def _refuse(self, delivery: Delivery, incoming: Incoming, refusal: RequestRefused) -> Answer:
-        """REJECTED before anything was looked at. It never touches the entry of the request that has the id."""
-        outcome = self._outbox.refused(incoming, refusal, self._shared.clock.now())
-        return await self._finish(delivery, incoming, outcome, mark=True)
+        """REJECTED before anything was looked at. It never touches the entry of the request that has the id.
 
-    async def _finish(self, delivery: Delivery, incoming: Incoming, outcome: Outcome, *, mark: bool = False) -> Answer:
+        A repeat gets the same reply again, as every request does.
+        """
+        entry = await self._find_entry(incoming.refusal_key)
+        if entry is not None:
+            return await self._repeat(delivery, incoming, entry, refused=True)
+        outcome = self._outbox.refused(incoming, refusal, self._shared.clock.now())
+        return await self._finish(delivery, incoming, outcome, refused=True)
+
+    async def _repeat(
+        self, delivery: Delivery, incoming: Incoming, entry: LedgerEntry, *, refused: bool = False
+    ) -> Answer:
+        await self._write(self._outbox.repeat(incoming, entry, self._shared.clock.now(), refused=refused))
+        self._step(Step.FINISH, delivery, repeated=True)
+        return Done()
+
+    async def _finish(
+        self, delivery: Delivery, incoming: Incoming, outcome: Outcome, *, refused: bool = False
+    ) -> Answer:
         """Steps 8 and 9."""
         self._step(Step.OUTCOME, delivery, status=outcome.reply.status.value)
-        for messages in self._outbox.outcome_attempts(incoming, outcome, self._shared.clock.now(), mark=mark):
+        for messages in self._outbox.outcome_attempts(incoming, outcome, self._shared.clock.now(), refused=refused):
             try:
                 await self._write(messages)
                 break

@@ -7,7 +7,8 @@ it waits, and the next read behind it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,6 +20,9 @@ POINT_FETCH_BYTES = 65_536
 
 FETCH_WAIT_MS = 20
 """How long the broker may hold a fetch that finds nothing, and with it the connection."""
+
+NOTHING_YET_MS = 100
+"""After so long without a record the reader looks whether it is at the end: there may be only markers."""
 
 READ_DEADLINE_S = 10.0
 """How long a single record may take."""
@@ -66,24 +70,29 @@ class PartitionReader:
         if consumer is not None:
             await end(consumer)
 
+    async def has_topic(self, topic: str) -> bool:
+        """Whether the topic exists now; asks Kafka for its metadata."""
+        async with self._lock:
+            return topic in await self._consumer.topics()
+
     async def read_to_end(self, topic: str, partition: int, offset: int, apply: Callable[[Iterable[Any]], None]) -> int:
         """Hand every record from `offset` to the present end to `apply`; returns the offset behind the end.
 
-        An offset below the beginning of the partition starts at the beginning. One behind the end is returned as it is.
+        An offset below the beginning of the partition starts at the beginning.
 
         Raises:
+            LookupError: the partition ends before `offset`.
             KafkaError: Kafka refuses, or did not say in time where the end is.
         """
-        async with self._lock:
-            tp, end_offset = await self._seek(topic, partition, offset)
-            try:
-                while await self._consumer.position(tp) < end_offset:
-                    for records in (await self._consumer.getmany(tp, timeout_ms=5 * FETCH_WAIT_MS)).values():
-                        apply(records)
-                reached: int = await self._consumer.position(tp)
-                return max(offset, reached)
-            finally:
-                self._rest(tp)
+        async with self._lock, self._at(topic, partition, offset) as tp:
+            end_offset = await self._end(tp)
+            if end_offset < offset:
+                raise _too_far(topic, partition, offset, end_offset)
+            while await self._consumer.position(tp) < end_offset:
+                for records in (await self._consumer.getmany(tp, timeout_ms=NOTHING_YET_MS)).values():
+                    apply(records)
+            reached: int = await self._consumer.position(tp)
+            return reached
 
     async def read_at(self, topic: str, partition: int, offset: int, deadline_s: float = READ_DEADLINE_S) -> Any:
         """The record at this offset, or the first one behind it if it was compacted away; None if there is none.
@@ -92,39 +101,45 @@ class PartitionReader:
         see is in front of its records.
 
         Raises:
-            TimeoutError: Kafka did not answer in time, or nobody ever wrote at this offset.
+            LookupError: the partition ends before `offset`.
+            TimeoutError: Kafka did not answer in time, or the record's transaction stays open.
             KafkaError: Kafka refuses.
         """
-        async with self._lock, asyncio.timeout(deadline_s):
-            tp, end_offset = await self._seek(topic, partition, offset)
-            try:
-                while end_offset <= offset or await self._consumer.position(tp) < end_offset:
-                    fetched = await self._consumer.getmany(tp, timeout_ms=5 * FETCH_WAIT_MS, max_records=1)
-                    for records in fetched.values():
-                        return records[0]
-                    if end_offset <= offset:
-                        end_offset = await self._end(tp)
-                return None
-            finally:
-                self._rest(tp)
+        async with self._lock, asyncio.timeout(deadline_s), self._at(topic, partition, offset) as tp:
+            while True:
+                fetched = await self._consumer.getmany(tp, timeout_ms=NOTHING_YET_MS, max_records=1)
+                for records in fetched.values():
+                    if records[0].offset < offset:  # out of range: aiokafka has begun at the beginning
+                        raise _too_far(topic, partition, offset, await self._end(tp))
+                    return records[0]
+                if offset < await self._end(tp) <= await self._consumer.position(tp):
+                    return None
 
-    async def _seek(self, topic: str, partition: int, offset: int) -> tuple[Any, int]:
+    @asynccontextmanager
+    async def _at(self, topic: str, partition: int, offset: int) -> AsyncIterator[Any]:
+        """Fetching from this offset on; paused afterwards."""
         tp = TopicPartition(topic, partition)
         if tp != self._assigned:
             self._consumer.assign([tp])
             self._assigned = tp
-        end_offset = await self._end(tp)
         self._consumer.seek(tp, offset)
         self._consumer.resume(tp)
-        return tp, end_offset
+        try:
+            yield tp
+        finally:
+            if self._consumer is not None:
+                self._consumer.pause(tp)
 
     async def _end(self, tp: Any) -> int:
         end_offset: int = (await self._consumer.end_offsets([tp]))[tp]
         return end_offset
 
-    def _rest(self, tp: Any) -> None:
-        if self._consumer is not None:
-            self._consumer.pause(tp)
+
+def _too_far(topic: str, partition: int, offset: int, end_offset: int) -> LookupError:
+    return LookupError(
+        f"{topic}-{partition} ends at {end_offset}, before {offset}: it was made again or has lost its end; "
+        "restart the worker, which reads it anew"
+    )
 
 
 class KeyedView:
@@ -201,6 +216,7 @@ class IndexView:
         """The newest value of this key, or None.
 
         Raises:
+            LookupError: the partition has lost what this view knows of.
             TimeoutError: Kafka did not answer in time.
             KafkaError: Kafka refuses.
         """

@@ -1,29 +1,35 @@
-"""What the command `watch` does: follow output topics, filtered, as lines for a person or JSON for a program."""
+"""What the command `watch` does: follow topics, filtered, as lines for a person or JSON for a program."""
 
+import asyncio
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer
-from rich.console import Console
+from aiokafka.errors import KafkaError
 from rich.text import Text
 
 from connector.settings import Settings
 
+from .admin import ANSWER_S, answering, need_topics
+from .away import Away, describe
 from .clients import end
-from .errors import StreamsError
-from .show import event_line
+from .errors import BrokerAway
+from .show import event_line, terminal
 from .topics import BY_NAME, TopicNames
 from .wire import decode_record
 from .wire.errors import WireError
-from .wire.headers import header_value
+from .wire.headers import DEAD_LETTER, header_value
 
-_SPAN = re.compile(r"(\d+)([smhd])")
+_SPAN = re.compile(r"([0-9]{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 WATCHED = ("replies", "audit", "changes", "accounts", "dead-letters", "refreshes", "requests")
+QUIET_S = 5.0
+"""Nothing came for so long: ask Kafka whether it is there. aiokafka itself waits for ever and says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +43,27 @@ class WatchOptions:
     until_end: bool = False
 
     @classmethod
-    def parse(cls, *, user: str | None, request: str | None, since: str | None, topics: str, until_end: bool) -> Self:
-        """From the command line's words.
+    def parse(
+        cls,
+        *,
+        user: str | None,
+        request: str | None,
+        since: str | None,
+        topics: str,
+        until_end: bool,
+        now: datetime | None = None,
+    ) -> Self:
+        """From the command line's words. `now`: what a span such as 10m is counted from.
 
         Raises:
             ValueError: an unknown topic or a time that is none, in a sentence.
         """
-        names = tuple(name.strip() for name in topics.split(",") if name.strip())
+        names = tuple(dict.fromkeys(name.strip() for name in topics.split(",") if name.strip()))
         wrong = [name for name in names if name not in WATCHED]
-        if wrong:
-            raise ValueError(f"no topic {', '.join(wrong)} to watch; there are {', '.join(WATCHED)}")
-        return cls(names, user.casefold() if user else None, request, _since(since), until_end)
+        if wrong or not names:
+            raise ValueError(f"no topic {', '.join(wrong) or 'named'} to watch; there are {', '.join(WATCHED)}")
+        begin = _since(since, now or datetime.now(UTC)) if since is not None else None
+        return cls(names, user.casefold() if user else None, request, begin, until_end)
 
     def wants(self, fields: Mapping[str, Any]) -> bool:
         """Whether a record passes the filters."""
@@ -57,16 +73,14 @@ class WatchOptions:
         )
 
 
-def _since(text: str | None) -> datetime | None:
-    if text is None:
-        return None
+def _since(text: str, now: datetime) -> datetime:
     span = _SPAN.fullmatch(text)
-    if span:
-        return datetime.now(UTC) - timedelta(**{_UNITS[span[2]]: int(span[1])})
     try:
+        if span:
+            return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
         at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"--since {text!r}: write 10m, 2h, 1d or a time in ISO 8601") from None
+    except (ValueError, OverflowError):
+        raise ValueError(f"--since {text!r}: write 10m, 2h, 1d or a time in ISO 8601 (UTC unless it says)") from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
@@ -76,74 +90,109 @@ async def watch_topics(
     """Print what is published until interrupted, or until the present end.
 
     Raises:
-        StreamsError: a topic does not exist.
-        KafkaError: Kafka cannot be reached.
+        StreamsError: a topic does not exist, or Kafka does not let us read it.
+        BrokerAway: Kafka cannot be reached, at the start or before the end that was asked for.
     """
     names = TopicNames(settings.topic_prefix)
-    say = say or (print if as_json else Console(highlight=False, soft_wrap=True).print)
-    consumer = AIOKafkaConsumer(
-        *(names.of(name) for name in options.topics),
-        bootstrap_servers=settings.bootstrap_servers,
-        isolation_level="read_committed",
-        auto_offset_reset="latest" if options.since is None and not options.until_end else "earliest",
-    )
+    topics = [names.of(name) for name in options.topics]
+    say = say or (_print_line if as_json else terminal().print)
+    await need_topics(settings, topics)
+    consumer: Any = None
     try:
-        await consumer.start()
-        partitions = sorted(consumer.assignment())
-        missing = {names.of(name) for name in options.topics} - {tp.topic for tp in partitions}
-        if missing:
-            raise StreamsError(f"no topic {', '.join(sorted(missing))}: run `idhub-aws topics create`")
-        if options.since is not None:
-            await _seek(consumer, partitions, options.since)
-        ends = await consumer.end_offsets(partitions) if options.until_end else None
-        while ends is None or any([await consumer.position(tp) < ends[tp] for tp in partitions]):
-            fetched = await consumer.getmany(timeout_ms=500)
-            for record in sorted((r for rs in fetched.values() for r in rs), key=lambda r: r.timestamp):
-                _show(record, options, say, as_json=as_json)
+        async with answering(settings):
+            consumer = AIOKafkaConsumer(
+                *topics,
+                bootstrap_servers=settings.bootstrap_servers,
+                isolation_level="read_committed",
+                auto_offset_reset="latest" if options.since is None and not options.until_end else "earliest",
+            )
+            await consumer.start()
+            partitions = sorted(consumer.assignment())
+            if options.since is not None:
+                await _seek(consumer, partitions, options.since)
+            ends = await consumer.end_offsets(partitions) if options.until_end else None
+        await _follow(settings, consumer, ends, lambda record: _show(record, options, say, as_json=as_json))
     finally:
-        await end(consumer)
+        if consumer is not None:
+            await end(consumer)
+
+
+async def _follow(
+    settings: Settings, consumer: Any, ends: Mapping[Any, int] | None, show: Callable[[Any], None]
+) -> None:
+    """Until `ends` are reached; None: for ever, through outages of Kafka, each said once."""
+    away = Away(settings.bootstrap_servers)
+    heard = time.monotonic()
+    while ends is None or any([await consumer.position(tp) < ends[tp] for tp in ends]):
+        fetched = await consumer.getmany(timeout_ms=500)
+        for record in sorted((r for rs in fetched.values() for r in rs), key=lambda r: r.timestamp):
+            show(record)
+        if not fetched and time.monotonic() - heard < QUIET_S:
+            continue
+        try:
+            if not fetched:
+                async with asyncio.timeout(ANSWER_S):
+                    await consumer.end_offsets(list(consumer.assignment())[:1])
+            away.back()
+        except (TimeoutError, KafkaError, OSError) as error:
+            if ends is not None:
+                raise BrokerAway(
+                    f"Kafka at {settings.bootstrap_servers} went away before the end was reached: {describe(error)}"
+                ) from error
+            away.say(error)
+        heard = time.monotonic()
 
 
 async def _seek(consumer: Any, partitions: list[Any], since: datetime) -> None:
-    at = int(since.timestamp() * 1000)
+    at = max(0, int(since.timestamp() * 1000))
     found = await consumer.offsets_for_times(dict.fromkeys(partitions, at))
     ends = await consumer.end_offsets(partitions)
     for tp in partitions:
         consumer.seek(tp, found[tp].offset if found.get(tp) else ends[tp])
 
 
+def _print_line(line: str) -> None:
+    """At once: who reads a pipe wants to see it now."""
+    print(line, flush=True)  # noqa: T201 - this is the command's output
+
+
 def _show(record: Any, options: WatchOptions, say: Callable[[Any], None], *, as_json: bool) -> None:
     at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-    if record.topic.endswith("." + BY_NAME["dead-letters"].name):
-        kind, fields = "DeadLetter", _dead_letter(record)
-    elif record.value is None:
-        return
-    else:
-        try:
-            kind, fields = decode_record(record.value)
-        except WireError as error:
-            kind, fields = "Unreadable", {"topic": record.topic, "offset": record.offset, "error": str(error)}
-    if not options.wants(fields):
+    kind, fields = to_event(record)
+    if fields is None or not options.wants(fields):
         return
     if as_json:
         where = {"topic": record.topic, "partition": record.partition, "offset": record.offset, "timestamp": at}
         say(json.dumps({"kind": kind, **where, "record": fields}, default=_plain))
     else:
-        say(Text.assemble((f"{at:%H:%M:%S} ", "dim"), event_line(kind, fields)))
+        say(Text.assemble((f"{at:%Y-%m-%d %H:%M:%S}Z ", "dim"), event_line(kind, fields)))
+
+
+def to_event(record: Any) -> tuple[str, dict[str, Any] | None]:
+    """The kind and the fields of a watched record; no fields: a tombstone, which says nothing to a person."""
+    if record.topic.endswith("." + BY_NAME["dead-letters"].name):
+        return "DeadLetter", _dead_letter(record)
+    if record.value is None:
+        return "Tombstone", None
+    try:
+        return decode_record(record.value)
+    except WireError as error:
+        return "Unreadable", {"topic": record.topic, "offset": record.offset, "error": str(error)}
 
 
 def _dead_letter(record: Any) -> dict[str, Any]:
     """The coordinates and the reason; the payload stays where it is."""
-    names = ("error-stage", "error-class", "error-message", "original-topic", "original-partition", "original-offset")
     key = (record.key or b"").decode("utf-8", "replace")
-    return {"key": key, "userName": key.rpartition("/")[2], **{n: header_value(record.headers, n) for n in names}}
+    told = {name: header_value(record.headers, name) for name in DEAD_LETTER}
+    return {"key": key, "userName": key.rpartition("/")[2], **told}
 
 
 def _plain(value: object) -> str:
-    return (
-        value.isoformat()
-        if isinstance(value, datetime)
-        else f"{len(value)} bytes"
-        if isinstance(value, bytes)
-        else str(value)
-    )
+    """How JSON shows what it has no form for. Bytes are an inner record: their size is enough here."""
+    match value:
+        case datetime():
+            return value.isoformat()
+        case bytes():
+            return f"{len(value)} bytes"
+        case _:
+            return str(value)

@@ -16,6 +16,7 @@ from connector.drift.account import (
     to_change,
     to_deleted,
 )
+from connector.drift.enabled import is_enabled
 from connector.model.iam import AccountRecord, Facet, Identity, Items, OwnWrite, UserState
 from connector.model.requests import Request
 from connector.model.results import (
@@ -150,7 +151,7 @@ def _to_summary(record: AccountRecord | None) -> AccountSummary | None:
         user_id=identity.user_id,
         arn=identity.arn,
         path=identity.path,
-        enabled=_is_enabled(record.items),
+        enabled=is_enabled(record.items, deny_policy=DENY_POLICY, deny_managed=DENY_MANAGED),
         groups=_ids(record.items, Facet.GROUPS),
         attached_policies=_ids(record.items, Facet.ATTACHED_POLICIES),
         inline_policies=_ids(record.items, Facet.INLINE_POLICIES),
@@ -159,14 +160,6 @@ def _to_summary(record: AccountRecord | None) -> AccountSummary | None:
 
 def _ids(items: Items, facet: Facet) -> tuple[str, ...] | None:
     return tuple(item.id for item in items[facet]) if facet in items else None
-
-
-def _is_enabled(items: Items) -> bool | None:
-    """False under a deny of ours; None where not everything that could hold one was read."""
-    denied = any(item.id == DENY_POLICY for item in items.get(Facet.INLINE_POLICIES, ()))
-    if denied or any(item.id.endswith(f"/{DENY_MANAGED}") for item in items.get(Facet.ATTACHED_POLICIES, ())):
-        return False
-    return True if items.keys() >= {Facet.INLINE_POLICIES, Facet.ATTACHED_POLICIES} else None
 
 
 # -- the audit -----------------------------------------------------------------------------------------------------
@@ -232,13 +225,8 @@ def _to_absent(ending: Ending) -> AccountRecord | None:
 def _to_change(ending: Ending, record: AccountRecord) -> AccountChange | None:
     last, seen, seen_at = ending.last_known, ending.seen, ending.seen_at
     before = last
-    if (
-        seen is not None
-        and seen_at is not None
-        and seen.overlaid.identity is not None
-        and ending.account_id is not None
-    ):
-        read = merge_reading(last, ending.account_id, seen.overlaid, seen_at, window=ending.window)
+    if last is not None and seen is not None and seen_at is not None and seen.overlaid.identity is not None:
+        read = merge_reading(last, last.aws_account_id, seen.overlaid, seen_at, window=ending.window)
         before = fill_unknown(last, read)
     fields = diff_account(before, record)
     created = any(w.key == USER and w.action == "CreateUser" for w in ending.witnesses)

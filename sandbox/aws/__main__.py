@@ -45,7 +45,9 @@ def main() -> int:
     options = argparse.ArgumentParser(
         prog="python -m sandbox.aws", description="A strict stand-in for AWS IAM and STS on this machine."
     )
-    options.add_argument("--host", default=HOST, help=f"the address to listen on (default: {HOST}; a container needs another)")
+    options.add_argument(
+        "--host", default=HOST, help=f"the address to listen on (default: {HOST}; a container needs another)"
+    )
     options.add_argument("--port", type=int, default=0, help="where to listen (default: a free port)")
     options.add_argument("--seed", type=int, default=0, help="of all that is left to chance (default: 0)")
     options.add_argument("--watch-parent", action="store_true", help="end when standard input ends")

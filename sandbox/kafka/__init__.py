@@ -4,7 +4,8 @@
 Ctrl-C. There is no weaker broker behind it: what cannot be had is said (`SandboxError`), with the way out.
 """
 
+from sandbox.parts import SandboxError
+
 from .broker import KafkaBroker
-from .errors import SandboxError
 
 __all__ = ["KafkaBroker", "SandboxError"]

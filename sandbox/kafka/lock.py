@@ -1,47 +1,23 @@
-"""The pinned jars: `jars.lock` as values. Knows no cache and no network."""
+"""Which jars make a broker: pinned in `jars.lock`, in the order of the class path."""
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
+
+from sandbox.parts.artifacts import Artifact
+from sandbox.parts.artifacts import read_lock as read
+from sandbox.parts.product import Product
 
 KAFKA_VERSION = "4.3.1"
 LOCK = Path(__file__).with_name("jars.lock")
 
-
-@dataclass(frozen=True, slots=True)
-class Jar:
-    """One line of the lock file."""
-
-    coordinate: str
-    """`group:artifact:version`, as Maven writes it."""
-    size: int
-    """Bytes."""
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        """The file's name in the cache and in a Maven repository."""
-        _, artifact, version = self.coordinate.split(":")
-        return f"{artifact}-{version}.jar"
-
-    @property
-    def path(self) -> str:
-        """Where a Maven repository keeps it, relative to the repository's address."""
-        group, artifact, version = self.coordinate.split(":")
-        return f"{group.replace('.', '/')}/{artifact}/{version}/{self.name}"
-
-    def matches(self, file: Path) -> bool:
-        """Whether the file is this jar, byte for byte."""
-        try:
-            if file.stat().st_size != self.size:
-                return False
-            with file.open("rb") as stream:
-                return hashlib.file_digest(stream, "sha256").hexdigest() == self.sha256
-        except FileNotFoundError:
-            return False
+# Java 17: Kafka 4's brokers need it (KIP-1013). There is no second, weaker broker to fall back on.
+KAFKA = Product(
+    "Apache Kafka",
+    KAFKA_VERSION,
+    oldest_java=17,
+    way_out="Way out: set KAFKA_BOOTSTRAP_SERVERS to a broker of your own, or run `docker compose up`.",
+)
 
 
-def read_lock(lock: Path = LOCK) -> tuple[Jar, ...]:
-    """The pinned jars, in the lock file's order, which is the order of the class path."""
-    rows = (line.split() for line in lock.read_text("utf-8").splitlines() if line and not line.startswith("#"))
-    return tuple(Jar(coordinate, int(size), sha256) for coordinate, size, sha256 in rows)
+def read_lock() -> tuple[Artifact, ...]:
+    """The pinned jars, in the order of the class path."""
+    return read(LOCK)

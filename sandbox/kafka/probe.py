@@ -8,7 +8,7 @@ import contextlib
 import socket
 import struct
 
-from .ports import HOST
+from sandbox.parts.ports import HOST
 
 _CORRELATION = 7
 _REQUEST = struct.pack(">hhih", 3, 4, _CORRELATION, -1) + struct.pack(">i?", 0, False)  # no topics, create none

@@ -12,8 +12,9 @@ import tempfile
 import uuid
 from pathlib import Path
 
+from sandbox.parts.errors import SandboxError
+
 from .config import jvm_flags, meta_properties, server_properties
-from .errors import SandboxError
 
 _CHECKPOINT = "bootstrap.checkpoint"
 _META = "meta.properties"

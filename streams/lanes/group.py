@@ -59,6 +59,8 @@ def group_consumer(settings: LaneSettings) -> Any:
         rebalance_timeout_ms=_ms(s.rebalance_timeout_s),
         # The answer to a join comes when everybody has joined.
         request_timeout_ms=max(_ms(s.rebalance_timeout_s) + 5_000, 40_000),
+        # A fetch that finds nothing holds the connection: what was paused, or has just been opened, waits behind it.
+        fetch_max_wait_ms=100,
         # Handlers never block the poll loop, so this only has to outlast the callbacks.
         max_poll_interval_ms=max(_ms(s.rebalance_timeout_s), 300_000),
         **s.client,

@@ -1,11 +1,11 @@
 """AccountState records ↔ the model. A facet that was never read is null, an empty one is an empty array."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
+from connector.drift.enabled import is_enabled
 from connector.model.iam import AccountRecord, Facet, Identity, Item, OwnWrite
-from connector.plan.names import DENY_POLICY
+from connector.plan.names import DENY_MANAGED, DENY_POLICY
 
 NAME = "AccountState"
 
@@ -44,7 +44,7 @@ def from_record(record: AccountRecord) -> dict[str, Any]:
         "tags": dict(identity.tags) if identity else {},
         "boundary": identity.boundary if identity else None,
         "passwordLastUsed": identity.password_last_used if identity else None,
-        "enabled": enabled(record),
+        "enabled": _enabled(record),
         "observedAt": {facet.value: at for facet, at in record.observed_at.items()},
         "deleted": record.deleted,
         "deletedAt": record.deleted_at,
@@ -67,12 +67,9 @@ def from_record(record: AccountRecord) -> dict[str, Any]:
     return fields
 
 
-def enabled(record: AccountRecord) -> bool | None:
-    """False while the connector's deny is in place or the user is gone; None where nobody looked."""
-    if record.deleted:
-        return False
-    inline = record.items.get(Facet.INLINE_POLICIES)
-    return None if inline is None else all(item.key != DENY_POLICY for item in inline)
+def _enabled(record: AccountRecord) -> bool | None:
+    """False also for a user that is gone."""
+    return False if record.deleted else is_enabled(record.items, deny_policy=DENY_POLICY, deny_managed=DENY_MANAGED)
 
 
 def to_record(fields: Mapping[str, Any]) -> AccountRecord:
@@ -111,8 +108,3 @@ def _identity(fields: Mapping[str, Any]) -> Identity | None:
         boundary=fields["boundary"],
         password_last_used=fields["passwordLastUsed"],
     )
-
-
-def milliseconds(at: datetime) -> int:
-    """Avro's timestamp-millis."""
-    return int(at.timestamp() * 1000)

@@ -1,10 +1,7 @@
 """ProvisioningRequest records → the model, and what is wrong with one that can be read but not run."""
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from connector.errors import RequestRefused
@@ -24,10 +21,19 @@ from connector.model.requests import (
     UnsupportedOperation,
 )
 
+import hashlib, json
+from datetime import datetime
+
+
+def content_hash(name, fields):  # type: ignore
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), default=lambda at: int(at.timestamp() * 1000))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 NAME = "ProvisioningRequest"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:/=+@-]{1,128}")
 """It becomes a tag's value and part of a user-agent, so it keeps to what both can hold."""
-ACCOUNT_ID = re.compile(r"\d{12}")
+ACCOUNT_ID = re.compile("[0-9]{12}")
 
 _BODIES: Mapping[Operation, Callable[[Mapping[str, Any]], Body]] = {
     Operation.CREATE_ACCOUNT: lambda f: CreateAccount(
@@ -42,16 +48,9 @@ _BODIES: Mapping[Operation, Callable[[Mapping[str, Any]], Body]] = {
 }
 
 
-def content_hash(fields: Mapping[str, Any]) -> str:
-    """SHA-256 over everything the producer states: a repeat has the same, however it was framed or ordered."""
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), default=_plain)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return int(value.timestamp() * 1000)
-    raise TypeError(f"no canonical form for {type(value).__name__}")
+def hash_of(fields: Mapping[str, Any]) -> str:
+    """The `requestHash` of a decoded request."""
+    return content_hash(NAME, fields)
 
 
 def to_request(fields: Mapping[str, Any], *, traceparent: str | None = None) -> Request:
@@ -65,7 +64,7 @@ def to_request(fields: Mapping[str, Any], *, traceparent: str | None = None) -> 
         aws_account_id=fields["awsAccountId"],
         user_name=fields["userName"],
         body=body,
-        content_hash=content_hash(fields),
+        content_hash=hash_of(fields),
         expected_user_id=fields["expectedUserId"],
         dry_run=fields["dryRun"],
         plan_hash=fields["planHash"],

@@ -7,11 +7,13 @@ import socket
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import httpx2
 import pytest
 
-from sandbox.aws import CONSOLE_ADMIN, DEFAULT_ACCOUNT, AwsStandIn, connector_key
+import sandbox.aws
+from sandbox.aws import CONSOLE_ADMIN, DEFAULT_ACCOUNT, AwsStandIn, Effect, connector_key
 from sandbox.aws.iam import AwsError
 from sandbox.aws.process import StandInProcess
 from tests.support.aws import boto_client, refused
@@ -289,3 +291,11 @@ def test_it_ends_cleanly_on_a_signal(signum):
         process.send_signal(signum)
         assert process.wait(30) == 0
         assert process.stderr.read() == ""
+
+
+def test_the_readme_names_every_knob_effect_and_route(aws):
+    text = (Path(sandbox.aws.__file__).parent / "README.md").read_text(encoding="utf-8")
+    for name in (*aws.knobs(), *Effect):
+        assert f"`{name}`" in text, name
+    for path in ("knobs", "faults", "journal", "state", "call", "sign-in", "settle", "accounts", "reset"):
+        assert f"/_sandbox/{path}" in text, path

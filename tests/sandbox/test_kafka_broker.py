@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from sandbox.kafka import KafkaBroker, SandboxError
-from sandbox.kafka.ports import HOST
 from sandbox.kafka.probe import answers
+from sandbox.parts.ports import HOST
 from tests.support.kafka import make_topic, produce, read_topic
 from tests.support.wait import eventually, wait_until
 

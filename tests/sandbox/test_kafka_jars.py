@@ -10,9 +10,9 @@ from collections import Counter
 import pytest
 
 from sandbox.kafka import SandboxError
-from sandbox.kafka.jars import ensure_jars
-from sandbox.kafka.lock import LOCK, read_lock
-from sandbox.kafka.ports import HOST, free_ports
+from sandbox.kafka.lock import KAFKA, LOCK, read_lock
+from sandbox.parts import artifacts
+from sandbox.parts.ports import HOST, free_ports
 
 ONE, TWO = "org.example:one:1.0", "org.example.deep:two:2.0"
 JARS = {
@@ -87,7 +87,7 @@ def fetch(tmp_path):
 
     def run():
         run.said.clear()
-        return ensure_jars(run.said.append, lock=lock, directory=run.directory)
+        return artifacts.ensure(artifacts.read_lock(lock), run.directory, KAFKA, run.said.append)
 
     run.said, run.directory = [], tmp_path / "cache" / "deep"
     return run
@@ -183,5 +183,5 @@ def test_a_full_disk_is_said(repository, fetch, monkeypatch):
 
 def test_a_cache_that_cannot_be_made_is_said(fetch):
     fetch.directory.parent.parent.joinpath("cache").write_text("a file where a directory should be")
-    with pytest.raises(SandboxError, match=r"Keeping Kafka's jars in .* failed"):
+    with pytest.raises(SandboxError, match=r"Keeping Apache Kafka 4.3.1 in .* failed"):
         fetch()

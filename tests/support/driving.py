@@ -87,8 +87,3 @@ class Driver:
 
     def waited_for(self):
         return [wait.reason for wait in self.waits]
-
-
-def steps_of(outcome):
-    """step target or action → outcome, for short assertions."""
-    return {(step.action, step.target): str(step.outcome) for step in outcome.reply.steps}

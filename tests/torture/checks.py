@@ -162,7 +162,9 @@ def in_order(evidence):
         key = evidence.key_of.get(request_id)
         if key is None or id(entry) in exempt:
             continue
-        assert place[request_id] >= furthest[key], f"{key}: a call of {request_id} after one of a later request: {entry}"
+        assert place[request_id] >= furthest[key], (
+            f"{key}: a call of {request_id} after one of a later request: {entry}"
+        )
         furthest[key] = place[request_id]
 
 
@@ -244,9 +246,7 @@ def accounts_as_iam(evidence):
 def passwords_are_valid(evidence, expected):
     """The one password that was delivered last opens the console."""
     replies, oracle = expected
-    by_id = {
-        request_id: reply for (request_id, _), reply in replies.items() if reply["credential"] is not None
-    }
+    by_id = {request_id: reply for (request_id, _), reply in replies.items() if reply["credential"] is not None}
     for name, person in oracle.people.items():
         if person.password_from is not None:
             password = open_credential(by_id[person.password_from]["credential"])

@@ -69,10 +69,14 @@ def ask(request_id, operation, user, **fields):
 class Load:
     """Makes requests by chance, each user's life after its own."""
 
-    def __init__(self, seed, users, *, credential_of=None, stem="r"):
-        """`users`: names. `credential_of`: seals a password of the given text, for a few of the creations."""
+    def __init__(self, seed, users, *, present=(), credential_of=None, stem="r"):
+        """`users`: names; `present`: those of them that are there already, and are first deleted.
+
+        `credential_of`: seals a password of the given text, for a few of the creations.
+        """
         self._random = Random(seed)
         self._users = list(users)
+        self._present = frozenset(present)
         self._asked = {name: [] for name in self._users}
         self._number = 0
         self._stem = stem
@@ -87,7 +91,8 @@ class Load:
     def _next(self):
         name = self._random.choice(self._users)
         before = self._asked[name]
-        kind = "create" if not before else self._random.choices(list(WEIGHTS), WEIGHTS.values())[0]
+        first = "delete" if name in self._present else "create"
+        kind = self._random.choices(list(WEIGHTS), WEIGHTS.values())[0] if before else first
         fields = self._of_kind(kind, name, before)
         before.append(fields)
         return fields

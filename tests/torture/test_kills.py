@@ -1,17 +1,19 @@
 """A worker killed at each numbered step of a request's life, one death after the other; and at random moments."""
 
-import asyncio
 from random import Random
 
 import pytest
 
 from sandbox.leaver import plant_leaver
+from tests.support.wait import eventually
 
 from .checks import check_all, gather
 from .load import Load
 from .world import SEED, answered, publish_all, scaled, seal_credential, world
+from .worker_main import MOMENTS
 
 USERS = [f"User.{number:02}" for number in range(30)]
+LEAVERS = USERS[:4]
 
 # Each worker dies at the nth time of its moment; the next one takes over.
 DEATHS = {
@@ -25,10 +27,11 @@ DEATHS = {
 @pytest.mark.parametrize("deaths", DEATHS.values(), ids=DEATHS)
 async def test_killed_at_each_step(kafka, tmp_path, deaths):
     print(f"seed {SEED}")
-    load = Load(SEED, USERS, credential_of=seal_credential)
+    load = Load(SEED, USERS, present=LEAVERS, credential_of=seal_credential)
     with world(kafka.bootstrap, tmp_path, seed=SEED) as here:
         await here.make_topics()
-        plant_leaver(here.aws, USERS[0])
+        for name in LEAVERS:
+            plant_leaver(here.aws, name)
         before = here.aws.state()
         asked = []
         async with here.client() as client:
@@ -40,4 +43,43 @@ async def test_killed_at_each_step(kafka, tmp_path, deaths):
             here.worker()
             await answered(client, asked)
         await here.end_workers()
+        print(check_all(await gather(here, asked, before, cut_short=True, given_passwords=load.given_passwords)))
+
+
+async def test_killed_at_random_moments(kafka, tmp_path):
+    """Two workers, of which one after the other is killed, from outside or by itself, while requests keep coming."""
+    print(f"seed {SEED}")
+    random = Random(SEED)
+    load = Load(SEED, USERS, present=LEAVERS, credential_of=seal_credential)
+    with world(kafka.bootstrap, tmp_path, seed=SEED) as here:
+        await here.make_topics()
+        here.aws.knobs(latency=[0.0, 0.06])
+        for name in LEAVERS:
+            plant_leaver(here.aws, name)
+        before = here.aws.state()
+        asked = []
+        alive = [here.worker(), here.worker()]
+        async with here.client() as client:
+            for _ in range(scaled(7)):
+                asked += (more := load.make(40))
+                await publish_all(client, more)
+                at = f"{random.choice(MOMENTS)}:{random.randint(1, 20)}" if random.random() < 0.5 else None
+                seen, wanted = len(here.aws.journal()), random.randint(1, 60)
+                await eventually(
+                    lambda seen=seen, wanted=wanted: (
+                        len(here.aws.journal(seen)) >= wanted or not all(one.alive for one in alive)
+                    ),
+                    f"{wanted} calls",
+                )
+                dead = [one for one in alive if not one.alive] or [random.choice(alive)]
+                for one in dead:
+                    one.kill()
+                alive = [one for one in alive if one not in dead] + [here.worker(kill_at=at) for _ in dead]
+            here.worker()
+            await answered(client, asked)
+        for one in here.workers:
+            if one.alive:
+                one.ask_to_end()
+        for one in here.workers:
+            await one.ended()
         print(check_all(await gather(here, asked, before, cut_short=True, given_passwords=load.given_passwords)))

@@ -14,10 +14,12 @@ every password that is generated is appended. The moments, in the order of a req
 It ends with its parent: a pytest that is killed leaves no worker behind.
 """
 
+import json
 import os
 import signal
 import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -57,7 +59,8 @@ class Moments:
             nth = self._counts[moment]
         number = self._signals.pop((moment, nth), None)
         if number is not None:
-            os.write(2, f'{{"event": "torture", "signal": "{number.name}", "at": "{moment}:{nth}"}}\n'.encode())
+            told = {"event": "torture", "signal": number.name, "at": f"{moment}:{nth}", "monotonic": time.monotonic()}
+            os.write(2, f"{json.dumps(told)}\n".encode())
             os.kill(os.getpid(), number)
 
 

@@ -253,8 +253,7 @@ class World:
         )
         await consumer.start()
         try:
-            await consumer.topics()
-            parts = [TopicPartition(name, number) for name in names for number in consumer.partitions_for_topic(name)]
+            parts = [TopicPartition(name, number) for name in names for number in range(self.partitions)]
             consumer.assign(parts)
             ends = await consumer.end_offsets(parts)
             while any([await consumer.position(part) < offset for part, offset in ends.items()]):

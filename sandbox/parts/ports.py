@@ -1,7 +1,7 @@
 """Free ports for a server that must come back on the same one.
 
 The usual "bind 0" hands out a port from the range that the system also uses for outgoing connections. While the
-broker is down between a kill and a restart, any client may then be given its port as a source port; one that
+server is down between a kill and a restart, any client may then be given its port as a source port; one that
 keeps knocking can even connect to itself. So ports come from below that range.
 """
 
@@ -18,7 +18,7 @@ TRIES = 200
 def is_free(port: int) -> bool:
     """Whether a server could listen on the port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As the broker does: connections that only linger in TIME_WAIT do not count.
+        # As the servers do: connections that only linger in TIME_WAIT do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
