@@ -14,6 +14,7 @@ from connector.aws.pace import Pace
 from connector.clock import SystemClock
 from connector.errors import SecretError, SettingProblem, SettingsError
 from connector.model.results import Wait
+from connector.plan.rules import Rules
 from connector.ports import Clock, MayCall
 from connector.provision import Means, Provisioning
 from connector.refresh import Refreshing
@@ -98,6 +99,7 @@ def build(
         sealer=sealer,
         opener=opener,
         reset_required=settings.change_password_next_sign_in,
+        rules=Rules(programmatic_access=settings.enable_programmatic_access),
     )
     return Connector(settings, account, api, means)
 

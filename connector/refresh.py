@@ -20,6 +20,7 @@ from connector.drift.account import (
     merge_reading,
     note_absence,
     overlay,
+    own_writes_of,
     says_more,
     to_change,
 )
@@ -104,7 +105,7 @@ class Refreshing:
     def _present(
         self, aws_account_id: str, told: UserState, last: AccountRecord | None, now: datetime, cause: Cause
     ) -> Refreshed:
-        state = overlay(told, last.own_writes if last is not None else (), now, self._window)
+        state = overlay(told, own_writes_of(last, told.identity), now, self._window)
         after = merge_reading(last, aws_account_id, state, now, window=self._window)
         if state != told:
             # The reading is older than our own change: what it says of the rest is looked at once more.

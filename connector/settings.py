@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from dotenv import dotenv_values
@@ -61,6 +62,9 @@ class Settings(BaseModel):
     """Partitions of the co-partitioned topics when `topics create` makes them."""
     replication_factor: int = Field(3, ge=1)
     """Replicas of each topic when `topics create` makes them; 1 on a single broker."""
+    schema_registry_url: str | None = Field(None, validation_alias=_shared("SCHEMA_REGISTRY_URL"), repr=False)
+    """A schema registry with Confluent's REST API, `user:password@` included where it wants one: records are then written in its
+    wire format. Without it in Avro's single-object encoding. Apicurio's ends in `/apis/ccompat/v7`."""
     reply_topics: tuple[str, ...] = ()
     """Topics besides the default one that a `reply-topic` header may name, separated by commas."""
     max_request_bytes: int = Field(256 * 1024, ge=1024)
@@ -105,6 +109,8 @@ class Settings(BaseModel):
     """A file with the connector's private JWK, which opens `credential`."""
     change_password_next_sign_in: bool = False
     """The guide's changePasswordNextSignIn: whether a password that was set must be changed at sign-in."""
+    enable_programmatic_access: bool = False
+    """The guide's enableProgrammaticAccess: ENABLE_ACCOUNT brings back the access keys and other credentials that were active."""
     mark_key: SecretStr | None = None
     """Key of the short HMAC in the user-agent mark; without it the mark only labels our calls."""
 
@@ -126,6 +132,16 @@ class Settings(BaseModel):
         for one in value.split(","):
             if not _ADDRESS.fullmatch(one.strip()):
                 raise ValueError(f"{one.strip()!r} is no host:port (several are separated by commas)")
+        return value
+
+    @field_validator("schema_registry_url")
+    @classmethod
+    def _is_http(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if value is not None and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError(
+                "must be like https://registry.example.com:8081, with user:password@ before the host if need be"
+            )
         return value
 
     @field_validator("idhub_key", "connector_key")

@@ -1,6 +1,4 @@
-"""Say once that Kafka is away and once that it is back, however often it is tried in between."""
-
-from typing import Any
+"""Say once that a service is away and once that it is back, however often it is tried in between."""
 
 import structlog
 
@@ -8,27 +6,28 @@ log = structlog.get_logger(__name__)
 
 
 class Away:
-    """One clear line per outage."""
+    """One clear line per outage of one service: Kafka by default.
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    Away(bootstrap_servers)
+    Away(url, service="registry", where="url")
+    """
+
+    def __init__(self, address: str, *, service: str = "kafka", where: str = "bootstrap_servers") -> None:
+        self._events = f"{service}.away", f"{service}.back"
+        self._facts = {where: address}
         self._away = False
 
     def say(self, error: BaseException | str) -> None:
-        """Kafka did not answer, or not as it should."""
+        """It did not answer, or not as it should."""
         if not self._away:
             self._away = True
-            log.warning("kafka.away", **self._facts, error=describe(error), what_now="trying again; nothing is lost")
+            log.warning(self._events[0], **self._facts, error=describe(error), what_now="trying again; nothing is lost")
 
     def back(self) -> None:
-        """Kafka answered."""
+        """It answered."""
         if self._away:
             self._away = False
-            log.info("kafka.back", **self._facts)
-
-    @property
-    def _facts(self) -> dict[str, Any]:
-        return {"bootstrap_servers": self._bootstrap_servers}
+            log.info(self._events[1], **self._facts)
 
 
 def describe(error: BaseException | str) -> str:

@@ -134,9 +134,10 @@ def worker() -> None:
     _logs(settings)
 
     async def run() -> int:
-        from .worker import Worker
+        from .worker import Worker, spare_the_collector
 
         the_worker = Worker(settings)
+        spare_the_collector()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, the_worker.stop)

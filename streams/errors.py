@@ -11,3 +11,15 @@ class BrokerAway(StreamsError):
 
 class TopicsWrong(StreamsError):
     """Topics are missing, or differ from the table in a way that breaks a promise."""
+
+
+class RegistryAway(StreamsError):
+    """The schema registry could not be reached in time, or says that it cannot answer now: a wait."""
+
+
+class RegistryRefused(StreamsError):
+    """The schema registry does not let us, or what answers is none."""
+
+
+class SchemaRefused(RegistryRefused):
+    """A schema is not compatible with what is registered."""

@@ -29,7 +29,8 @@ from .lanes import DeadLetter
 from .ledger import FINISHED, STARTED, index_header
 from .publish import Message
 from .topics import TopicNames
-from .wire import accounts, decode_record, encode_record, headers, keys, ledger, refreshes, requests, results
+from .wire import accounts, headers, keys, ledger, refreshes, requests, results
+from .wire.codec import Codec
 from .wire.times import milliseconds
 
 MAX_REASON = 500
@@ -71,8 +72,16 @@ class Incoming:
 class Outbox:
     """Makes messages under one topic prefix."""
 
-    def __init__(self, topics: TopicNames, *, reply_topics: Sequence[str] = (), max_request_bytes: int) -> None:
+    def __init__(
+        self,
+        topics: TopicNames,
+        *,
+        codec: Codec | None = None,
+        reply_topics: Sequence[str] = (),
+        max_request_bytes: int,
+    ) -> None:
         self._topics = topics
+        self._codec = codec or Codec(None, topics, reply_topics)
         self._reply_topics = frozenset((*reply_topics, topics.replies))
         self._max_request_bytes = max_request_bytes
 
@@ -85,8 +94,9 @@ class Outbox:
 
         Raises:
             WireError: the bytes cannot be read.
+            SchemaNotCached: the registry has to be asked first, as everywhere here where something is decoded.
         """
-        _, fields = decode_record(record.value, requests.NAME)
+        _, fields = self._codec.decode(record.value, requests.NAME)
         request = requests.to_request(fields, traceparent=headers.header_value(record.headers, headers.TRACEPARENT))
         reply_topic = headers.header_value(record.headers, headers.REPLY_TOPIC)
         refusal = (
@@ -135,20 +145,18 @@ class Outbox:
             return None
         return bad_reply_topic(reply_topic, "is not one that the settings allow: add it to IDHUB_AWS_REPLY_TOPICS")
 
-    @staticmethod
-    def ledger_entry(value: bytes) -> ledger.LedgerEntry:
+    def ledger_entry(self, value: bytes) -> ledger.LedgerEntry:
         """A ledger value, decoded."""
-        return ledger.to_entry(decode_record(value, ledger.NAME)[1])
+        return ledger.to_entry(self._codec.decode(value, ledger.NAME)[1])
 
-    @staticmethod
-    def refresh(record: Any) -> Refresh:
+    def refresh(self, record: Any) -> Refresh:
         """Decode a refresh record.
 
         Raises:
             WireError: the bytes cannot be read.
             RequestRefused: it came under the key of another user, whose state it would overwrite.
         """
-        refresh = refreshes.to_refresh(decode_record(record.value, refreshes.NAME)[1])
+        refresh = refreshes.to_refresh(self._codec.decode(record.value, refreshes.NAME)[1])
         right = keys.user_key(refresh.aws_account_id, refresh.user_name)
         if record.key != right.encode():
             raise RequestRefused("KEY_MISMATCH", f"the record's key must be {right}")
@@ -189,7 +197,8 @@ class Outbox:
     def _outcome(
         self, incoming: Incoming, outcome: Outcome, now: datetime, *, refused: bool, whole_change: bool = True
     ) -> list[Message]:
-        reply = encode_record(results.REPLY, results.from_reply(outcome.reply))
+        to = incoming.reply_topic or self._topics.replies
+        reply = self._codec.encode(to, results.REPLY, results.from_reply(outcome.reply))
         key = incoming.refusal_key if refused else incoming.ledger_key
         entry = ledger.finished(
             incoming.topic,
@@ -251,7 +260,8 @@ class Outbox:
             Message(
                 self._topics.refreshes,
                 key,
-                encode_record(
+                self._codec.encode(
+                    self._topics.refreshes,
                     refreshes.NAME,
                     refreshes.from_refresh(
                         Refresh(
@@ -290,7 +300,7 @@ class Outbox:
                 Message(
                     self._topics.ledger,
                     keys.mark_key(record.key, record.topic, record.offset),
-                    encode_record(ledger.NAME, mark),
+                    self._codec.encode(self._topics.ledger, ledger.NAME, mark),
                     (index_header(record.offset, FINISHED),),
                     record.partition,
                 )
@@ -303,7 +313,7 @@ class Outbox:
         return Message(
             self._topics.ledger,
             key,
-            encode_record(ledger.NAME, dict(fields)),
+            self._codec.encode(self._topics.ledger, ledger.NAME, dict(fields)),
             (index_header(incoming.offset, state),),
             incoming.partition,
         )
@@ -327,13 +337,13 @@ class Outbox:
             subject=incoming.key.decode("utf-8", "replace"),
             time=audit.occurred_at,
         )
-        value = encode_record(results.AUDIT, results.from_audit(audit))
+        value = self._codec.encode(self._topics.audit, results.AUDIT, results.from_audit(audit))
         return Message(self._topics.audit, incoming.key, value, (*incoming.carried, *event))
 
     def _account(
         self, key: bytes, account: AccountRecord, partition: int, carried: tuple[headers.Header, ...]
     ) -> Message:
-        value = encode_record(accounts.NAME, accounts.from_record(account))
+        value = self._codec.encode(self._topics.accounts, accounts.NAME, accounts.from_record(account))
         subject = key.decode("utf-8", "replace")
         event = headers.cloud_event(
             event_id=f"{subject}/{sha256(value).hexdigest()[:16]}",
@@ -357,7 +367,7 @@ class Outbox:
             subject=subject,
             time=change.occurred_at,
         )
-        value = encode_record(results.CHANGE, results.from_change(change, whole=whole))
+        value = self._codec.encode(self._topics.changes, results.CHANGE, results.from_change(change, whole=whole))
         return Message(self._topics.changes, key, value, (*carried, *event))
 
 

@@ -158,12 +158,14 @@ class PartitionWriter:
         if not messages:
             return []
         self._check_alive()
+        size = 0
         for message in messages:
-            if message.size > self._max_record_bytes:
-                raise WriteRefused(MessageSizeTooLargeError(f"{message.size} bytes for {message.topic}"), message)
+            size += (of_message := message.size)
+            if of_message > self._max_record_bytes:
+                raise WriteRefused(MessageSizeTooLargeError(f"{of_message} bytes for {message.topic}"), message)
             await self._check_topic(message)
         self._check_alive()  # it may have been lost during the look-up
-        batch = _Batch(messages, sum(message.size for message in messages))
+        batch = _Batch(messages, size)
         self._queue.append(batch)
         self._wake.set()
         return await batch.written
@@ -249,11 +251,17 @@ class PartitionWriter:
         sequences = dict(producer._txn_manager._sequence_numbers)  # noqa: SLF001 - see _restore_sequences
         messages = [message for batch in batches for message in batch.messages]
         sends: list[asyncio.Future[Any]] = []
-        for m in messages:
-            send = await producer.send(m.topic, m.value, m.key, m.partition, headers=list(m.headers))
-            send.add_done_callback(_retrieve)
-            sends.append(send)
-        await asyncio.wait(sends)
+        try:
+            for m in messages:
+                send = await producer.send(m.topic, m.value, m.key, m.partition, headers=list(m.headers))
+                sends.append(send)
+            for send in sends:
+                if not send.done():  # most end together, a batch of Kafka's at a time
+                    await asyncio.wait((send,))
+        except BaseException:
+            for send in sends:
+                send.add_done_callback(_retrieve)
+            raise
         if refusal := _refusal(messages, sends):
             self._restore_sequences(sequences, sends)
             await producer.abort_transaction()

@@ -23,7 +23,8 @@ from .admin import answering, need_topics
 from .clients import end
 from .topics import TopicNames
 from .wire import decode_record, encode_record
-from .wire.errors import WireError
+from .wire.codec import Codec
+from .wire.errors import SchemaNotCached, WireError
 from .wire.from_json import from_json
 from .wire.keys import user_key
 from .wire.requests import ACCOUNT_ID, hash_of
@@ -35,6 +36,9 @@ log = structlog.get_logger(__name__)
 OPERATIONS = {
     "create": "CREATE_ACCOUNT",
     "delete": "DELETE_ACCOUNT",
+    "disable": "DISABLE_ACCOUNT",
+    "enable": "ENABLE_ACCOUNT",
+    "reset": "RESET_PASSWORD",
     "grant": "GRANT_ENTITLEMENTS",
     "revoke": "REVOKE_ENTITLEMENTS",
 }
@@ -198,6 +202,7 @@ class RequestClient:
         self._topics = TopicNames(settings.topic_prefix)
         self._producer: Any = None
         self._consumer: Any = None
+        self._codec = Codec(None, self._topics)
         self._follower: asyncio.Task[None] | None = None
         self._news = asyncio.Condition()
         self._broken: Exception | None = None
@@ -207,11 +212,13 @@ class RequestClient:
 
         Raises:
             BrokerAway: Kafka cannot be reached.
-            StreamsError: the topics are not there, or Kafka refuses.
+            StreamsError: the topics are not there, Kafka refuses, or the schema registry does not answer.
         """
         await need_topics(self._settings, (self._topics.requests, self._topics.replies))
         servers = self._settings.bootstrap_servers
+        self._codec = Codec(self._settings.schema_registry_url, self._topics)
         try:
+            await self._codec.open(self._topics.requests, self._topics.replies)
             async with answering(self._settings):
                 self._producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
                 await self._producer.start()
@@ -238,11 +245,13 @@ class RequestClient:
         for client in (self._consumer, self._producer):
             if client is not None:
                 await end(client)
+        await self._codec.close()
 
     async def _follow(self) -> None:
         try:
             async for record in self._consumer:
-                entry = _decode(record)
+                await self._codec.prepare(record.value)
+                entry = _decode(self._codec, record)
                 if entry is not None:
                     async with self._news:
                         self.replies.setdefault(entry["requestId"], []).append(entry)
@@ -262,7 +271,7 @@ class RequestClient:
     ) -> Published:
         """Publish a request under its canonical key (or, to see what happens, under another)."""
         right = user_key(fields.get("awsAccountId") or "", fields["userName"]).encode()
-        value = encode_record(REQUEST, dict(fields))
+        value = self._codec.encode(self._topics.requests, REQUEST, dict(fields))
         return await self.publish_bytes(value, key=right if key is None else key, partition=partition, headers=headers)
 
     async def publish_bytes(
@@ -321,13 +330,13 @@ class RequestClient:
         return found()[count - 1]
 
 
-def _decode(record: Any) -> dict[str, Any] | None:
+def _decode(codec: Codec, record: Any) -> dict[str, Any] | None:
     """A reply; None for what is none, which is nobody's answer."""
     if record.value is None:
         return None
     try:
-        _, reply = decode_record(record.value, REPLY)
-    except WireError as error:
+        _, reply = codec.decode(record.value, REPLY)
+    except (WireError, SchemaNotCached) as error:
         log.warning("reply.unreadable", partition=record.partition, offset=record.offset, error=str(error))
         return None
     return {**reply, "_bytes": record.value, "_key": record.key, "_headers": dict(record.headers)}

@@ -1,6 +1,8 @@
 """What all partitions of one worker share: threads, readers, views, the connector, the hook of the steps."""
 
 import asyncio
+import logging
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +23,14 @@ from .outbox import Outbox
 from .publish import PartitionWriter
 from .topics import TopicNames
 from .views import POINT_FETCH_BYTES, PartitionReader
-from .wire import accounts, decode_record
+from .wire import accounts
+from .wire.codec import Codec
+from .wire.errors import SchemaNotCached, UnknownSchema
 
 log = structlog.get_logger(__name__)
+
+UNREADABLE_S = 10.0
+"""Between looks at a state that this configuration cannot read: a person has to mend it."""
 
 
 class Step(IntEnum):
@@ -44,10 +51,13 @@ StepHook = Callable[[Step, Delivery, Mapping[str, Any]], None]
 
 def log_step(step: Step, delivery: Delivery, facts: Mapping[str, Any]) -> None:
     """The default hook: finished requests at info, the rest at debug."""
+    say, level = log.bind(), logging.INFO if step is Step.FINISH else logging.DEBUG
+    if not say.is_enabled_for(level):
+        return  # seven times a request
     record = delivery.record
-    say = log.info if step is Step.FINISH else log.debug
     request_id = delivery.memo.request.request_id if delivery.memo is not None else None
-    say(
+    say.log(
+        level,
         f"request.{step.name.lower()}",
         request_id=request_id,
         key=(record.key or b"").decode("utf-8", "replace"),
@@ -56,10 +66,6 @@ def log_step(step: Step, delivery: Delivery, facts: Mapping[str, Any]) -> None:
         offset=record.offset,
         **facts,
     )
-
-
-def _decode_account(value: bytes) -> Any:
-    return accounts.to_record(decode_record(value, accounts.NAME)[1])
 
 
 class Shared:
@@ -71,8 +77,12 @@ class Shared:
         self.on_step = on_step
         self.clock = SystemClock()
         self.topics = TopicNames(settings.topic_prefix)
+        self.codec = Codec(settings.schema_registry_url, self.topics, settings.reply_topics)
         self.outbox = Outbox(
-            self.topics, reply_topics=settings.reply_topics, max_request_bytes=settings.max_request_bytes
+            self.topics,
+            codec=self.codec,
+            reply_topics=settings.reply_topics,
+            max_request_bytes=settings.max_request_bytes,
         )
         self.threads = ThreadPoolExecutor(settings.call_threads, thread_name_prefix="aws")
         self.bulk_reader = PartitionReader(bootstrap_servers=settings.bootstrap_servers)
@@ -87,13 +97,18 @@ class Shared:
         self._known_topics: set[str] = {self.topics.replies}
 
     async def start(self) -> None:
-        """Connect the readers; may be called again after a failure."""
+        """Connect the readers, begin the threads; may be called again after a failure."""
         await self.bulk_reader.start()
         await self.point_reader.start()
+        # Now, while nothing runs: under load each thread's beginning would hold the event loop up for many milliseconds.
+        all_there = threading.Barrier(self.settings.call_threads)
+        for _ in range(self.settings.call_threads):
+            self.threads.submit(all_there.wait)
 
     async def stop(self) -> None:
         await self.bulk_reader.stop()
         await self.point_reader.stop()
+        await self.codec.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.connector.close)
 
@@ -112,9 +127,27 @@ class Shared:
         if partition not in self._views:
             self._views[partition] = (
                 Ledger(self.topics.ledger, partition),
-                AccountsView(self.topics.accounts, partition, _decode_account),
+                AccountsView(self.topics.accounts, partition, self._decode_account),
             )
         return self._views[partition]
+
+    def _decode_account(self, value: bytes) -> Any:
+        return accounts.to_record(self.codec.decode(value, accounts.NAME)[1])
+
+    async def schema(self, missing: SchemaNotCached) -> Wait | None:
+        """Ask the registry for a writer's schema; None: it is here, decode again. Its silence is never a conclusion."""
+        seconds = await self.codec.resolve(missing)
+        return None if seconds is None else Wait(seconds, "schema", {"schema_id": str(missing.number)})
+
+    def unreadable(self, error: UnknownSchema) -> Wait:
+        """The ledger or the accounts hold what this configuration cannot read: nothing is done for a user until it can."""
+        if "unreadable" not in self.waits:
+            log.error(
+                "state.unreadable",
+                error=str(error),
+                what_now="its users wait; set SCHEMA_REGISTRY_URL as it was when that was written, or update the connector",
+            )
+        return Wait(UNREADABLE_S, "unreadable")
 
     async def topic_exists(self, topic: str) -> bool:
         """Looked up in the metadata: a send to a topic that does not exist would block for the request timeout."""

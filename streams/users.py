@@ -19,12 +19,14 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import structlog
 
 from connector.errors import CallForbidden, RequestRefused
+from connector.model.iam import AccountRecord
 from connector.model.refreshes import Refresh
 from connector.model.requests import Request
 from connector.model.results import Advance, Finished, Intent, Outcome, Wait, WriteIntent
@@ -33,7 +35,7 @@ from .lanes import Answer, DeadLetter, Delivery, Done, Epoch, Leave, Park, Reope
 from .outbox import Incoming, Outbox, bad_reply_topic
 from .publish import Message, WriteRefused, WriterLost
 from .shared import Shared, Step
-from .wire.errors import WireError
+from .wire.errors import SchemaNotCached, UnknownSchema, WireError
 from .wire.ledger import LedgerEntry
 
 log = structlog.get_logger(__name__)
@@ -82,11 +84,23 @@ class UsersWork:
 
     async def handle(self, delivery: Delivery) -> Answer:
         try:
-            return await self._handlers[delivery.record.topic](delivery)
+            return await self._handle(delivery)
         except WriterLost as error:
             if self._epoch.is_over():
                 return Leave()
             raise Reopen(str(error)) from error
+
+    async def _handle(self, delivery: Delivery) -> Answer:
+        """What needs a schema that only the registry has begins again when that is here; nothing was done before."""
+        while True:
+            try:
+                return await self._handlers[delivery.record.topic](delivery)
+            except SchemaNotCached as missing:
+                wait = await self._shared.schema(missing)
+                if wait is not None:
+                    return self._park(wait)
+            except UnknownSchema as error:
+                return self._park(self._shared.unreadable(error))
 
     async def bury(self, delivery: Delivery, reason: DeadLetter) -> None:
         """The original bytes, its coordinates and the reason; a request leaves a mark in the ledger too."""
@@ -285,14 +299,33 @@ class UsersWork:
         """Ask for a refresh of every account whose second look is due. Nothing queues behind the wait for it."""
         while not self._epoch.is_over():
             now = self._shared.clock.now()
-            due = [(key, record) for key in self._accounts.take_due(now) if (record := self._accounts.record_of(key))]
+            due, missing = self._due(now)
             if due:
                 try:
                     await self._writer.write(self._outbox.look_again(due, now, self._epoch.partition))
                 except WriterLost:
                     self._accounts.put_back([key for key, _ in due], now)  # the next epoch asks
                     return
+            for schema in missing:
+                await self._shared.schema(schema)
             await asyncio.sleep(self._shared.settings.tick_s)
+
+    def _due(self, now: datetime) -> tuple[list[tuple[bytes, AccountRecord]], list[SchemaNotCached]]:
+        """Whose second look is due, and the schemas that are missing to read more; what cannot be read stays due."""
+        due, missing = [], []
+        for key in self._accounts.take_due(now):
+            try:
+                record = self._accounts.record_of(key)
+            except SchemaNotCached as schema:
+                missing.append(schema)
+                self._accounts.put_back([key], now)
+            except UnknownSchema as error:
+                self._shared.unreadable(error)
+                self._accounts.put_back([key], now)
+            else:
+                if record is not None:
+                    due.append((key, record))
+        return due, missing
 
     # -- small things -------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -22,12 +22,15 @@ from .errors import BrokerAway
 from .show import event_line, terminal
 from .topics import BY_NAME, TopicNames
 from .wire import decode_record
-from .wire.errors import WireError
+from .wire.codec import Codec
+from .wire.errors import SchemaNotCached, WireError
 from .wire.headers import DEAD_LETTER, header_value
 
 _SPAN = re.compile(r"([0-9]{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 WATCHED = ("replies", "audit", "changes", "accounts", "dead-letters", "refreshes", "requests")
+Decode = Callable[[bytes], tuple[str, dict[str, Any]]]
+
 QUIET_S = 5.0
 """Nothing came for so long: ask Kafka whether it is there. aiokafka itself waits for ever and says nothing."""
 
@@ -98,6 +101,7 @@ async def watch_topics(
     say = say or (_print_line if as_json else terminal().print)
     await need_topics(settings, topics)
     consumer: Any = None
+    codec = Codec(settings.schema_registry_url, names)
     try:
         async with answering(settings):
             consumer = AIOKafkaConsumer(
@@ -111,14 +115,20 @@ async def watch_topics(
             if options.since is not None:
                 await _seek(consumer, partitions, options.since)
             ends = await consumer.end_offsets(partitions) if options.until_end else None
-        await _follow(settings, consumer, ends, lambda record: _show(record, options, say, as_json=as_json))
+
+        async def show(record: Any) -> None:
+            await codec.prepare(record.value)
+            _show(record, options, say, as_json=as_json, decode=codec.decode)
+
+        await _follow(settings, consumer, ends, show)
     finally:
+        await codec.close()
         if consumer is not None:
             await end(consumer)
 
 
 async def _follow(
-    settings: Settings, consumer: Any, ends: Mapping[Any, int] | None, show: Callable[[Any], None]
+    settings: Settings, consumer: Any, ends: Mapping[Any, int] | None, show: Callable[[Any], Awaitable[None]]
 ) -> None:
     """Until `ends` are reached; None: for ever, through outages of Kafka, each said once."""
     away = Away(settings.bootstrap_servers)
@@ -126,7 +136,7 @@ async def _follow(
     while ends is None or any([await consumer.position(tp) < ends[tp] for tp in ends]):
         fetched = await consumer.getmany(timeout_ms=500)
         for record in sorted((r for rs in fetched.values() for r in rs), key=lambda r: r.timestamp):
-            show(record)
+            await show(record)
         if not fetched and time.monotonic() - heard < QUIET_S:
             continue
         try:
@@ -156,9 +166,11 @@ def _print_line(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - this is the command's output
 
 
-def _show(record: Any, options: WatchOptions, say: Callable[[Any], None], *, as_json: bool) -> None:
+def _show(
+    record: Any, options: WatchOptions, say: Callable[[Any], None], *, as_json: bool, decode: Decode = decode_record
+) -> None:
     at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-    kind, fields = to_event(record)
+    kind, fields = to_event(record, decode)
     if fields is None or not options.wants(fields):
         return
     if as_json:
@@ -168,15 +180,15 @@ def _show(record: Any, options: WatchOptions, say: Callable[[Any], None], *, as_
         say(Text.assemble((f"{at:%Y-%m-%d %H:%M:%S}Z ", "dim"), event_line(kind, fields)))
 
 
-def to_event(record: Any) -> tuple[str, dict[str, Any] | None]:
+def to_event(record: Any, decode: Decode = decode_record) -> tuple[str, dict[str, Any] | None]:
     """The kind and the fields of a watched record; no fields: a tombstone, which says nothing to a person."""
     if record.topic.endswith("." + BY_NAME["dead-letters"].name):
         return "DeadLetter", _dead_letter(record)
     if record.value is None:
         return "Tombstone", None
     try:
-        return decode_record(record.value)
-    except WireError as error:
+        return decode(record.value)
+    except (WireError, SchemaNotCached) as error:
         return "Unreadable", {"topic": record.topic, "offset": record.offset, "error": str(error)}
 
 

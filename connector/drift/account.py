@@ -8,21 +8,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from connector.model.iam import AccountRecord, Facet, Identity, Item, OwnWrite, UserState
+from connector.model.iam import (
+    BOUNDARY_ITEM,
+    PATH_ITEM,
+    TAG_ITEMS,
+    AccountRecord,
+    Facet,
+    Identity,
+    Item,
+    OwnWrite,
+    UserState,
+)
 from connector.model.results import AccountChange, ChangeKind, FieldChange
 
 FIELDS: Mapping[Facet, str] = {
     Facet.LOGIN: "loginProfile",
     Facet.ACCESS_KEYS: "accessKeys",
-    Facet.SERVICE_CREDENTIALS: "serviceSpecificCredentials",
-    Facet.SSH_KEYS: "sshPublicKeys",
+    Facet.SERVICE_CREDENTIALS: "serviceCredentials",
+    Facet.SSH_KEYS: "sshKeys",
     Facet.SIGNING_CERTIFICATES: "signingCertificates",
     Facet.MFA_DEVICES: "mfaDevices",
     Facet.GROUPS: "groups",
     Facet.ATTACHED_POLICIES: "attachedPolicies",
     Facet.INLINE_POLICIES: "inlinePolicies",
 }
-"""What each facet is called in a change."""
+"""What each facet is called in a change, and in the AccountState that it changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +54,45 @@ def within(moment: datetime | None, now: datetime, window: timedelta) -> bool:
 
 def overlay(told: UserState, writes: Iterable[OwnWrite], now: datetime, window: timedelta) -> UserState:
     """The reading with our own younger writes put over it, oldest first; facets that were not read stay unread."""
-    items = dict(told.items)
-    touched = False
+    items, identity = dict(told.items), told.identity
     for write in writes:
-        if write.facet in items and within(write.at, now, window):
+        if not within(write.at, now, window):
+            continue
+        if write.facet in items:
             items[write.facet] = _write(items[write.facet], write)
-            touched = True
-    return replace(told, items=items) if touched else told
+        elif write.facet is Facet.IDENTITY and identity is not None:
+            identity = write_identity(identity, write)
+    if identity is told.identity and items == told.items:
+        return told
+    return replace(told, identity=identity, items=items)
+
+
+def write_identity(identity: Identity, write: OwnWrite) -> Identity:
+    """The identity with one of its parts written."""
+    name, value = write.item.id, write.item.detail
+    if name == PATH_ITEM:
+        return identity if value is None else _moved(identity, value)
+    if name == BOUNDARY_ITEM:
+        return replace(identity, boundary=value if write.present else None)
+    key = name.removeprefix(TAG_ITEMS)
+    if write.present and identity.tags.get(key) == value:
+        return identity
+    tags = {one: told for one, told in identity.tags.items() if one.casefold() != key.casefold()}
+    if write.present:
+        tags[key] = value or ""
+    return replace(identity, tags=tags)
+
+
+def _moved(identity: Identity, path: str) -> Identity:
+    arn = identity.arn.partition(":user/")[0]
+    return replace(identity, path=path, arn=f"{arn}:user{path}{identity.user_name}")
+
+
+def own_writes_of(last: AccountRecord | None, identity: Identity | None) -> tuple[OwnWrite, ...]:
+    """Our own writes to this very user; those to a former user of its name say nothing of it."""
+    if last is None or identity is None or last.identity is None or last.identity.user_id != identity.user_id:
+        return ()
+    return last.own_writes
 
 
 def _write(items: tuple[Item, ...], write: OwnWrite) -> tuple[Item, ...]:
@@ -61,15 +103,17 @@ def _write(items: tuple[Item, ...], write: OwnWrite) -> tuple[Item, ...]:
 
 
 def is_gone(last: AccountRecord | None, identity: Identity | None, now: datetime, window: timedelta) -> bool:
-    """Whether a reading is older than the user's deletion: it shows the very UserId that was deleted just now."""
-    return (
-        identity is not None
-        and last is not None
-        and last.deleted
-        and last.identity is not None
-        and last.identity.user_id == identity.user_id
-        and within(last.deleted_at, now, window)
-    )
+    """Whether a reading shows a user that is not there any more, because it is older than what is known.
+
+    That is the very UserId that was deleted just now, or one that had the name before the user that has it now: IAM's
+    CreateDate, in whole seconds, tells them apart.
+    """
+    if identity is None or last is None or last.identity is None:
+        return False
+    if last.identity.user_id == identity.user_id:
+        return last.deleted and within(last.deleted_at, now, window)
+    then, since = identity.created_at, last.identity.created_at
+    return then is not None and since is not None and then <= since and within(last.changed_at, now, window)
 
 
 def merge_reading(
@@ -83,7 +127,8 @@ def merge_reading(
 ) -> AccountRecord:
     """The record after a reading (already overlaid) and our own writes since; what was not read is carried over.
 
-    A user of another UserId is another user: nothing of the old one is carried over.
+    A user of another UserId is another user: nothing of the old one is carried over. A reading that contradicts what
+    is known may be out of the past as long as the window is open, and is looked at again.
     """
     identity = state.identity
     if identity is None:
@@ -97,6 +142,8 @@ def merge_reading(
         if write.facet in items:
             items[write.facet] = _write(items[write.facet], write)
             observed[write.facet] = write.at
+        elif write.facet is Facet.IDENTITY:
+            identity = write_identity(identity, write)
     kept = {(w.facet, w.item.key): w for w in (*(same.own_writes if same else ()), *writes) if within(w.at, at, window)}
     return AccountRecord(
         aws_account_id=aws_account_id,
@@ -106,6 +153,16 @@ def merge_reading(
         observed_at=observed,
         changed_at=max((w.at for w in writes), default=last.changed_at if last is not None else None),
         own_writes=tuple(kept.values()),
+        look_again_at=at + window if same is not None and _contradicts(same, state, at, window) else None,
+    )
+
+
+def _contradicts(last: AccountRecord, state: UserState, at: datetime, window: timedelta) -> bool:
+    """Whether a reading within the window differs from what is known in a way that no write of ours explains."""
+    return within(last.changed_at, at, window) and any(
+        {item.key for item in items} != {item.key for item in last.items[facet]}
+        for facet, items in state.items.items()
+        if facet in last.items
     )
 
 

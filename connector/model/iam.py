@@ -65,6 +65,16 @@ class Identity:
     password_last_used: datetime | None = None
 
 
+PATH_ITEM, BOUNDARY_ITEM = "path", "boundary"
+TAG_ITEMS = "tags/"
+"""What a part of the identity is called where it has to be an item: in the connector's own writes."""
+
+
+def tag_item(key: str, value: str | None = None) -> Item:
+    """A tag as an item of the identity."""
+    return Item(f"{TAG_ITEMS}{key}", detail=value)
+
+
 Items = Mapping[Facet, tuple[Item, ...]]
 """The items of the facets that were read; a facet that is missing is unknown, an empty one is empty."""
 
@@ -84,7 +94,10 @@ class UserState:
 
 @dataclass(frozen=True, slots=True)
 class OwnWrite:
-    """A change that the connector made: stale reads are overlaid with it for two minutes."""
+    """A change that the connector made: stale reads are overlaid with it for two minutes.
+
+    Of the IDENTITY the item is a part: `path`, `boundary` or `tags/<key>`, with the value as its detail.
+    """
 
     facet: Facet
     item: Item

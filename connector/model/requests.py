@@ -78,6 +78,28 @@ class DeleteAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class DisableAccount:
+    """Shut the user out: an explicit deny, no console password, every credential inactive."""
+
+    second_look: bool = False
+    """Only what was put back since an earlier DISABLE or DELETE, and nothing where that no longer holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnableAccount:
+    """Let a disabled user in again: a new password, the credentials that were active, the deny lifted."""
+
+    credential: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResetPassword:
+    """A new console password for a user that has one."""
+
+    credential: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GrantEntitlements:
     entitlements: tuple[Entitlement, ...]
 
@@ -94,7 +116,16 @@ class UnsupportedOperation:
     name: str
 
 
-Body = CreateAccount | DeleteAccount | GrantEntitlements | RevokeEntitlements | UnsupportedOperation
+Body = (
+    CreateAccount
+    | DeleteAccount
+    | DisableAccount
+    | EnableAccount
+    | ResetPassword
+    | GrantEntitlements
+    | RevokeEntitlements
+    | UnsupportedOperation
+)
 
 
 @dataclass(frozen=True, slots=True)

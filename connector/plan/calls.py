@@ -15,11 +15,27 @@ from connector.model.requests import Request
 from connector.model.results import Intent, ReplyError, StepOutcome
 
 from .names import REQUEST_ID_TAG
+from .rules import NO_RULES, Rules
 
 B = TypeVar("B")
 
 
-SILENT = frozenset({"AddUserToGroup", "RemoveUserFromGroup", "AttachUserPolicy", "PutUserPolicy"})
+SILENT = frozenset(
+    {
+        "AddUserToGroup",
+        "RemoveUserFromGroup",
+        "AttachUserPolicy",
+        "PutUserPolicy",
+        "PutUserPermissionsBoundary",
+        "TagUser",
+        "UntagUser",
+        "UpdateUser",
+        "UpdateAccessKey",
+        "UpdateServiceSpecificCredential",
+        "UpdateSSHPublicKey",
+        "UpdateSigningCertificate",
+    }
+)
 """Actions that IAM acknowledges also when there was nothing left to do (for RemoveUserFromGroup: so it is reported)."""
 
 
@@ -42,7 +58,7 @@ class Call:
     """The parameters as boto3 takes them, without any secret."""
     target: str = ""
     """What it acts on besides the user: group name, policy ARN, key id."""
-    effect: Effect | None = None
+    effects: tuple[Effect, ...] = ()
     password: bool = False
     """The executor adds the parameter `Password` with the password of this life."""
     otherwise: tuple[tuple[str, "Call"], ...] = ()
@@ -64,6 +80,8 @@ class Step:
     problem: ReplyError | None = None
     needs: tuple[str, ...] = ()
     """Keys of steps without whose success this one is not tried."""
+    missing: ReplyError | None = None
+    """What it means in the end when IAM does not find the thing; None: that there is no such user."""
     again: bool = False
     """Sent also though this life has it done: the reading shows the thing once more."""
 
@@ -113,10 +131,14 @@ class Context:
     """What was announced so far, in this life or an earlier one."""
     name_taken: bool = False
     """CreateUser was answered EntityAlreadyExists, and no reading shows that user."""
+    known_disabled: bool = False
+    """By what was last known of the user, the connector's deny stands."""
     password: bool = False
     """A password can be set: it came with the request, or there is a key to deliver it."""
     reset_required: bool = False
     """The password must be changed at the next sign-in."""
+    rules: Rules = NO_RULES
+    """What the operator has decided."""
 
 
 def body_of(request: Request, kind: type[B]) -> B:

@@ -4,19 +4,17 @@
 request it resumes) is ours and the plan goes on from there, any other is somebody else's.
 """
 
-from connector.model.iam import PASSWORD_ITEM, Facet, Identity, Item
+from connector.model.iam import Identity
 from connector.model.requests import CreateAccount, Request
 from connector.model.results import ReplyError, StepOutcome
 
 from .attributes import UserAttributes, to_user_attributes
-from .calls import Call, Context, Effect, Plan, Seen, Step, body_of
+from .calls import Call, Context, Plan, Seen, Step, body_of
 from .entitlements import grant_steps
+from .login import NO_PASSWORD, login_step
 from .names import REQUEST_ID_TAG, request_tag
 
 USER = "user"
-LOGIN = "login"
-
-NO_PASSWORD = "The account has no console password: no key of IDHub is configured to deliver one (IDHUB_AWS_IDHUB_KEY)."  # noqa: S105 - a sentence, no password
 
 
 def is_ours(identity: Identity, request: Request) -> bool:
@@ -49,7 +47,7 @@ def plan_create(request: Request, seen: Seen, context: Context) -> Plan:
     steps = [_user_step(request, wanted, identity, context)]
     notes: tuple[str, ...] = ()
     if context.password:
-        steps.append(_login_step(name, seen, context))
+        steps.append(login_step(name, seen, context, needs=(USER,)))
     else:
         notes = (NO_PASSWORD,)
     steps.extend(grant_steps(body.entitlements, seen, name, context, needs=(USER,)))
@@ -64,21 +62,6 @@ def _user_step(request: Request, wanted: UserAttributes, identity: Identity | No
     # Without an intent the tag itself is the witness that this request was here before.
     by_us = USER in context.attempted or identity.tags.get(REQUEST_ID_TAG) == request_tag(request.request_id)
     return Step(USER, call, shown=True, found=StepOutcome.DONE if by_us else StepOutcome.ALREADY_SO)
-
-
-def _login_step(name: str, seen: Seen, context: Context) -> Step:
-    """Sent in every life: the one password that is delivered is the one that was set last."""
-    params = {"UserName": name, "PasswordResetRequired": context.reset_required}
-    effect = Effect(Facet.LOGIN, Item(PASSWORD_ITEM), present=True)
-    create = Call("CreateLoginProfile", params, effect=effect, password=True)
-    update = Call("UpdateLoginProfile", params, effect=effect, password=True)
-    if seen.told.has(Facet.LOGIN, PASSWORD_ITEM):
-        call = Call("UpdateLoginProfile", params, "", effect, password=True, otherwise=(("NoSuchEntity", create),))
-    else:
-        call = Call(
-            "CreateLoginProfile", params, "", effect, password=True, otherwise=(("EntityAlreadyExists", update),)
-        )
-    return Step(LOGIN, call, needs=(USER,))
 
 
 def _exists(request: Request, identity: Identity | None) -> ReplyError:

@@ -12,14 +12,14 @@ from connector.model.requests import Request
 from connector.model.results import Intent, StepOutcome
 
 from .calls import Call, Context, Effect, Plan, Seen, Step
-from .names import DENY_DOCUMENT, DENY_MANAGED, DENY_POLICY, aws_policy_arn
+from .deny import DENY, LIFT, denies, lift_call, put_call
+from .names import DENY_POLICY
+from .notes import SESSIONS_LIVE_ON
 from .safety import other_account
 
 USER = "user"
-DENY = "deny"
-LIFT = "deny-lift"
 
-SESSIONS_LIVE_ON = "Sessions of roles that the user has already assumed live on until they expire."
+
 ANOTHER_USER = "A new user has this name now ({}); it was not touched."
 
 
@@ -81,41 +81,11 @@ def _deny_step(identity: Identity, context: Context) -> Step:
 
     Nothing waits for its success: a user whose quotas are full is deleted all the same.
     """
-    managed = aws_policy_arn(identity.arn.split(":")[1], DENY_MANAGED)
-    attach = Call(
-        "AttachUserPolicy",
-        {"UserName": identity.user_name, "PolicyArn": managed},
-        managed,
-        Effect(Facet.ATTACHED_POLICIES, Item(managed, detail=DENY_MANAGED), present=True),
-    )
-    put = Call(
-        "PutUserPolicy",
-        {"UserName": identity.user_name, "PolicyName": DENY_POLICY, "PolicyDocument": DENY_DOCUMENT},
-        DENY_POLICY,
-        Effect(Facet.INLINE_POLICIES, Item(DENY_POLICY), present=True),
-        # All inline policies of a user have 2,048 characters together.
-        otherwise=(("LimitExceeded", attach),),
-    )
-    return Step(DENY, put, again=LIFT in context.done)
+    return Step(DENY, put_call(identity), again=LIFT in context.done)
 
 
 def _lift_step(identity: Identity, context: Context, needs: tuple[str, ...]) -> Step:
-    managed = aws_policy_arn(identity.arn.split(":")[1], DENY_MANAGED)
-    detach = Call(
-        "DetachUserPolicy",
-        {"UserName": identity.user_name, "PolicyArn": managed},
-        managed,
-        Effect(Facet.ATTACHED_POLICIES, Item(managed), present=False),
-    )
-    lift = Call(
-        "DeleteUserPolicy",
-        {"UserName": identity.user_name, "PolicyName": DENY_POLICY},
-        DENY_POLICY,
-        Effect(Facet.INLINE_POLICIES, Item(DENY_POLICY), present=False),
-        # Put by attachment, then.
-        otherwise=(("NoSuchEntity", detach),),
-    )
-    return Step(LIFT, lift, removal=True, needs=needs, again=LIFT in context.done)
+    return Step(LIFT, lift_call(identity, or_detach=True), removal=True, needs=needs, again=LIFT in context.done)
 
 
 def _removals(identity: Identity, seen: Seen, context: Context) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
@@ -128,21 +98,17 @@ def _removals(identity: Identity, seen: Seen, context: Context) -> tuple[tuple[S
         written = tuple(item for item in seen.overlaid.items.get(row.facet, ()) if item.key not in keys)
         for item in (*written, *shown):
             # Our own deny has a step of its own; so has one by attachment that only our own write tells of.
-            if item.id == DENY_POLICY or (_denies(item.id) and item.key not in keys):
+            if item.id == DENY_POLICY or (denies(item.id) and item.key not in keys):
                 continue
-            one = _removal(row, item, identity.user_name, again=item.key in keys)
-            (last if _denies(item.id) else steps)[one.key] = one
+            one = removal(row, item, identity.user_name, again=item.key in keys)
+            (last if denies(item.id) else steps)[one.key] = one
             if row.facet is Facet.MFA_DEVICES and is_virtual(item.id):
                 device = _device(item.id, needs=(one.key,), again=one.again)
                 steps[device.key] = device
     for step in _from_intent(context.intent, identity.user_name):
         if step.key not in last:
-            (last if _denies(step.call.target) else steps).setdefault(step.key, step)
+            (last if denies(step.call.target) else steps).setdefault(step.key, step)
     return tuple(steps.values()), tuple(last.values())
-
-
-def _denies(target: str) -> bool:
-    return target.endswith(f":aws:policy/{DENY_MANAGED}")
 
 
 def is_virtual(serial: str) -> bool:
@@ -150,11 +116,11 @@ def is_virtual(serial: str) -> bool:
     return serial.startswith("arn:") and ":mfa/" in serial
 
 
-def _removal(row: CleanUp, item: Item, user_name: str, *, again: bool) -> Step:
+def removal(row: CleanUp, item: Item, user_name: str, *, again: bool) -> Step:
     params = {"UserName": user_name}
     if row.parameter is not None:
         params[row.parameter] = item.id
-    call = Call(row.action, params, item.id if row.parameter else "", Effect(row.facet, item, present=False))
+    call = Call(row.action, params, item.id if row.parameter else "", (Effect(row.facet, item, present=False),))
     key = row.prefix if row.parameter is None else f"{row.prefix}:{item.id}"
     return Step(key, call, removal=True, again=again)
 
@@ -171,7 +137,7 @@ def _from_intent(intent: Intent | None, user_name: str) -> tuple[Step, ...]:
         if named.action == DEVICE:
             steps.append(_device(named.target))
         elif named.key != LIFT and (row := BY_ACTION.get(named.action)) is not None:
-            steps.append(_removal(row, Item(named.target or row.prefix), user_name, again=False))
+            steps.append(removal(row, Item(named.target or row.prefix), user_name, again=False))
     return tuple(steps)
 
 

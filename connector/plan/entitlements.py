@@ -134,7 +134,7 @@ def grant_steps(
             steps.append(_refused(one, "Grant"))
             continue
         params = {"UserName": user_name, one.kind.parameter: one.item.id}
-        call = Call(one.kind.grant, params, one.item.id, Effect(one.kind.facet, one.item, present=True))
+        call = Call(one.kind.grant, params, one.item.id, (Effect(one.kind.facet, one.item, present=True),))
         steps.append(ensure(one.key, call, context, shown=seen.overlaid.has(one.kind.facet, one.item.id), needs=needs))
     return tuple(steps)
 
@@ -147,7 +147,7 @@ def revoke_steps(entitlements: Iterable[Entitlement], seen: Seen, user_name: str
             steps.append(_refused(one, "Revoke"))
             continue
         params = {"UserName": user_name, one.kind.parameter: one.item.id}
-        call = Call(one.kind.revoke, params, one.item.id, Effect(one.kind.facet, one.item, present=False))
+        call = Call(one.kind.revoke, params, one.item.id, (Effect(one.kind.facet, one.item, present=False),))
         shown = seen.overlaid.has(one.kind.facet, one.item.id) or seen.told.has(one.kind.facet, one.item.id)
         steps.append(remove(one.key, call, context, shown=shown))
     return tuple(steps)

@@ -11,9 +11,12 @@ from connector.model.requests import (
     Body,
     CreateAccount,
     DeleteAccount,
+    DisableAccount,
+    EnableAccount,
     GrantEntitlements,
     Operation,
     Request,
+    ResetPassword,
     RevokeEntitlements,
 )
 from connector.model.results import ReplyError
@@ -21,9 +24,13 @@ from connector.model.results import ReplyError
 from .calls import Context, Plan, Seen, body_of
 from .create import check_create, is_ours, plan_create
 from .delete import plan_delete
+from .disable import plan_disable
+from .enable import plan_enable
 from .entitlements import facets_of
 from .grant import plan_grant
+from .reset import plan_reset
 from .revoke import plan_revoke
+from .switches import SWITCHES, to_record
 
 Facets = Callable[[Request, Identity], frozenset[Facet]]
 Planner = Callable[[Request, Seen, Context], Plan]
@@ -41,6 +48,8 @@ class Row:
     """IAM actions, those of the readings included. GetCallerIdentity needs none."""
     check: Callable[[Request], ReplyError | None] = lambda _request: None
     """What fails a request, or rejects it (RequestRefused), without a look at the user."""
+    complete: bool = False
+    """The plan needs every facet: one that IAM would not list (yet) is asked for again."""
     ends_absent: bool = False
     """Read back at the end until the user is gone."""
 
@@ -58,6 +67,24 @@ def _of_creation(request: Request, identity: Identity) -> frozenset[Facet]:
     if not is_ours(identity, request):
         return frozenset()
     return facets_of(body_of(request, CreateAccount).entitlements) | {Facet.LOGIN}
+
+
+_OF_ACCESS = frozenset({Facet.LOGIN, Facet.INLINE_POLICIES, Facet.ATTACHED_POLICIES})
+"""Where the console password and a deny can be seen."""
+
+
+def _of_disabling(_request: Request, _identity: Identity) -> frozenset[Facet]:
+    return _OF_ACCESS | {row.facet for row in SWITCHES}
+
+
+def _of_enabling(_request: Request, identity: Identity) -> frozenset[Facet]:
+    """Of the credentials only those kinds that the record names."""
+    record = to_record(identity.tags)
+    return _OF_ACCESS | {Facet(item.detail or "") for item in (record.items if record is not None else ())}
+
+
+def _of_login(_request: Request, _identity: Identity) -> frozenset[Facet]:
+    return frozenset({Facet.LOGIN})
 
 
 def _everything(_request: Request, _identity: Identity) -> frozenset[Facet]:
@@ -114,6 +141,62 @@ OPERATIONS: Mapping[Operation, Row] = {
             "iam:DeleteUser",
         ),
         ends_absent=True,
+    ),
+    Operation.DISABLE_ACCOUNT: Row(
+        DisableAccount,
+        _of_disabling,
+        plan_disable,
+        (
+            "iam:GetUser",
+            "iam:ListUserPolicies",
+            "iam:PutUserPolicy",
+            "iam:ListAttachedUserPolicies",
+            "iam:AttachUserPolicy",
+            "iam:TagUser",
+            "iam:GetLoginProfile",
+            "iam:DeleteLoginProfile",
+            "iam:ListAccessKeys",
+            "iam:UpdateAccessKey",
+            "iam:ListServiceSpecificCredentials",
+            "iam:UpdateServiceSpecificCredential",
+            "iam:ListSSHPublicKeys",
+            "iam:UpdateSSHPublicKey",
+            "iam:ListSigningCertificates",
+            "iam:UpdateSigningCertificate",
+        ),
+        complete=True,
+    ),
+    Operation.ENABLE_ACCOUNT: Row(
+        EnableAccount,
+        _of_enabling,
+        plan_enable,
+        (
+            "iam:GetUser",
+            "iam:GetAccountPasswordPolicy",
+            "iam:GetLoginProfile",
+            "iam:CreateLoginProfile",
+            "iam:UpdateLoginProfile",
+            "iam:ListAccessKeys",
+            "iam:UpdateAccessKey",
+            "iam:ListServiceSpecificCredentials",
+            "iam:UpdateServiceSpecificCredential",
+            "iam:ListSSHPublicKeys",
+            "iam:UpdateSSHPublicKey",
+            "iam:ListSigningCertificates",
+            "iam:UpdateSigningCertificate",
+            "iam:ListUserPolicies",
+            "iam:DeleteUserPolicy",
+            "iam:ListAttachedUserPolicies",
+            "iam:DetachUserPolicy",
+            "iam:UntagUser",
+        ),
+        complete=True,
+    ),
+    Operation.RESET_PASSWORD: Row(
+        ResetPassword,
+        _of_login,
+        plan_reset,
+        ("iam:GetUser", "iam:GetAccountPasswordPolicy", "iam:GetLoginProfile", "iam:UpdateLoginProfile"),
     ),
     Operation.GRANT_ENTITLEMENTS: Row(
         GrantEntitlements,

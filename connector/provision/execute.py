@@ -188,7 +188,9 @@ class Executor:
         first = progress.missing_since is None
         progress.missing_since = progress.missing_since or self._now()
         if not within(progress.missing_since, self._now(), self._means.window):
-            return self._removed_already(step) if step.removal else self._failed(trouble, self._missing_user())
+            if step.removal:
+                return self._removed_already(step)
+            return self._failed(trouble, step.missing or self._missing_user())
         if not first or progress.changed_at is not None:
             yield to_wait(trouble.error, self._backoff(trouble))
         return Next.READING

@@ -11,9 +11,10 @@ from functools import partial
 
 from connector.aws.reads import read_identity, read_items
 from connector.drift.account import is_gone, overlay, within
+from connector.drift.enabled import is_enabled
 from connector.errors import CallForbidden, RequestRefused, SecretError
 from connector.model.iam import AccountRecord, Facet, Identity, Item, UserState
-from connector.model.requests import CreateAccount, Operation, Request
+from connector.model.requests import CreateAccount, EnableAccount, Operation, Request, ResetPassword
 from connector.model.results import (
     Advance,
     Finished,
@@ -28,7 +29,8 @@ from connector.model.results import (
 )
 from connector.plan import safety
 from connector.plan.calls import Context, Plan, Seen, plan_hash
-from connector.plan.create import LOGIN
+from connector.plan.login import LOGIN
+from connector.plan.names import DENY_MANAGED, DENY_POLICY
 from connector.plan.operations import OPERATIONS, Row
 from connector.plan.safety import Caller
 from connector.ports import MayCall
@@ -38,6 +40,9 @@ from .means import Forbidden, Means, RequestFailed, Script
 from .outcome import Ending, to_outcome
 from .patience import Patience
 from .progress import SATISFIED, Progress
+
+WITH_PASSWORD = (CreateAccount, EnableAccount, ResetPassword)
+"""Bodies that may bring a password along."""
 
 
 class Life:
@@ -100,7 +105,7 @@ class Life:
             safety.refuse_here(request, self._caller, self._means.protected)
             if (error := row.check(request)) is not None:
                 return self._end(error=error)
-            seen = yield from self._read(row)
+            seen = yield from self._read_enough(row)
             read_at = self._means.clock.monotonic()
             plan = row.plan(request, seen, self._context(self._caller))
             if progress.intent is None:
@@ -129,7 +134,7 @@ class Life:
 
     def _open_credential(self) -> str | None:
         body = self._request.body
-        if not isinstance(body, CreateAccount) or body.credential is None:
+        if not isinstance(body, WITH_PASSWORD) or body.credential is None:
             return None
         if self._means.opener is None:
             raise RequestRefused(
@@ -142,26 +147,41 @@ class Life:
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
+    def _read_enough(self, row: Row) -> Script[Seen]:
+        """A reading; where the row needs all of it, one that contradicts itself is made anew while it may be stale."""
+        since, looks = self._means.clock.now(), 0
+        while True:
+            seen = yield from self._read(row)
+            if not (row.complete and self._doubtful and within(since, self._means.clock.now(), self._means.window)):
+                return seen
+            looks += 1
+            yield self._propagating(looks)
+
     def _read(self, row: Row) -> Script[Seen]:
         """The identity first, then what the row looks at, overlaid with our own writes."""
         ask, name = self._patience.line.ask, self._request.user_name
         identity = yield from self._read_identity()
         absent = self._is_absent(identity)
         told: dict[Facet, tuple[Item, ...]] = {}
-        self._doubtful = False
+        unread: list[Facet] = []
         if identity is not None and not absent:
             name = identity.user_name
             for facet in sorted(row.facets(self._request, identity)):
                 items = yield from self._patience.until_told(partial(read_items, ask, name, facet))
                 if items is None:
-                    self._doubtful = True
+                    unread.append(facet)
                 else:
                     told[facet] = items
+        self._doubtful = bool(unread)
         now, state = self._means.clock.now(), UserState(identity, told)
-        written = self._last_known.own_writes if self._last_known is not None else ()
-        overlaid = overlay(state, (*written, *self._progress.writes), now, self._means.window)
+        written = (*(self._last_known.own_writes if self._last_known is not None else ()), *self._progress.writes)
+        overlaid = overlay(state, written, now, self._means.window)
         self._seen, self._seen_at = Seen(state, UserState(None) if absent else overlaid), now
-        return self._seen
+        if not unread:
+            return self._seen
+        # Of what could not be read our own writes are all that is known: enough to plan by, not to be published.
+        nothing: dict[Facet, tuple[Item, ...]] = dict.fromkeys(unread, ())
+        return Seen(state, overlay(UserState(identity, {**told, **nothing}), written, now, self._means.window))
 
     def _read_identity(self) -> Script[Identity | None]:
         """GetUser; within two minutes of a change of a user that has to be there, an absence is a stale reading."""
@@ -227,12 +247,22 @@ class Life:
             done=progress.satisfied,
             intent=progress.intent,
             name_taken=progress.name_taken_at is not None,
+            known_disabled=self._is_known_disabled(),
             password=self._means.sealer is not None or self._has_credential(),
             reset_required=self._means.reset_required,
+            rules=self._means.rules,
         )
 
     def _has_credential(self) -> bool:
-        return isinstance(self._request.body, CreateAccount) and self._request.body.credential is not None
+        return isinstance(self._request.body, WITH_PASSWORD) and self._request.body.credential is not None
+
+    def _is_known_disabled(self) -> bool:
+        last = self._last_known
+        return (
+            last is not None
+            and not last.deleted
+            and is_enabled(last.items, deny_policy=DENY_POLICY, deny_managed=DENY_MANAGED) is False
+        )
 
     def _is_window_open(self) -> bool:
         progress, last = self._progress, self._last_known

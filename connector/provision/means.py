@@ -9,6 +9,7 @@ from connector.aws.account import AwsAccount
 from connector.aws.pace import Pace
 from connector.errors import ConnectorError
 from connector.model.results import Finished, ReplyError, Wait, WriteIntent
+from connector.plan.rules import NO_RULES, Rules
 from connector.ports import Clock
 from connector.secrets import Opener, Sealer
 
@@ -31,6 +32,8 @@ class Means:
     """Opens the credential of a request."""
     reset_required: bool = False
     """A password that was set must be changed at the next sign-in."""
+    rules: Rules = NO_RULES
+    """What the operator has decided, for the plans."""
 
 
 class Forbidden:

@@ -155,8 +155,8 @@ class Progress:
     ) -> None:
         """A call had, or may have had, its effect: one audit record for the step, however often it was sent."""
         self.uncertain |= not certain
-        if call.effect is not None and certain:
-            self.writes.append(OwnWrite(call.effect.facet, call.effect.item, call.effect.present, at))
+        if certain:
+            self.writes.extend(OwnWrite(one.facet, one.item, one.present, at) for one in call.effects)
         before = self.witnesses.get(step.key)
         if before is None or aws_request_id is not None:
             self.witnesses[step.key] = Witness(

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.parts.artifacts import ensure
+from sandbox.parts.cache import ensure
 from sandbox.parts.java import find_java
 from sandbox.parts.server import LocalServer, to_stderr
 

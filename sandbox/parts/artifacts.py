@@ -1,16 +1,8 @@
-"""Pinned downloads as values, and making sure that the cache holds them. Knows no network.
-
-Every file is hashed again at every start (45 MB of jars in under 0.1 s): what runs is what was pinned, or nothing runs.
-`download.py` talks to the network, and is imported only when something is missing.
-"""
+"""Pinned downloads as values. Knows no cache and no network."""
 
 import hashlib
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-from .errors import unusable_path
-from .product import Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +48,3 @@ def read_lock(lock: Path) -> tuple[Artifact, ...]:
     """The artifacts of a lock file, in its order."""
     rows = (line.split() for line in lock.read_text("utf-8").splitlines() if line and not line.startswith("#"))
     return tuple(Artifact(coordinate, int(size), sha256) for coordinate, size, sha256 in rows)
-
-
-def ensure(
-    artifacts: Iterable[Artifact], directory: Path, product: Product, say: Callable[[str], None]
-) -> tuple[Path, ...]:
-    """The files, fetched first where the cache lacks them.
-
-    Raises:
-        SandboxError: one cannot be had, or what came is not what was pinned.
-    """
-    artifacts = tuple(artifacts)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        missing = tuple(artifact for artifact in artifacts if not artifact.matches(directory / artifact.name))
-        if missing:
-            from .download import download  # noqa: PLC0415 - httpx2 costs 120 ms, and is needed once per machine
-
-            download(missing, directory, product, say)
-    except OSError as error:
-        raise unusable_path(f"Keeping {product} in {directory}", error) from error
-    return tuple(directory / artifact.name for artifact in artifacts)

@@ -74,6 +74,9 @@ class LocalServer(ABC):
     def _answers(self) -> bool:
         """Whether it serves now; asked until it does. Must not take longer than about a second."""
 
+    def _settle(self) -> None:  # noqa: B027 - a hook: most have nothing to make
+        """What has to be made in a server that has just come up, at its first start or at any. Raises SandboxError."""
+
     def _environment(self) -> Mapping[str, str]:
         """What the process's environment holds besides this one's. Secrets go here: a command line is public."""
         return {}
@@ -129,6 +132,7 @@ class LocalServer(ABC):
             self._prepare()
             self._launch(self._command())
             self._await_answer()
+            self._settle()
         except BaseException as error:
             self._halt(signal.SIGKILL)
             if first:

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .artifacts import Artifact, ensure, file_sha256
+from .artifacts import Artifact, file_sha256
+from .cache import ensure
 from .errors import SandboxError, unusable_path
 from .product import Product
 

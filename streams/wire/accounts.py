@@ -3,24 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from connector.drift.account import FIELDS
 from connector.drift.enabled import is_enabled
 from connector.model.iam import AccountRecord, Facet, Identity, Item, OwnWrite
 from connector.plan.names import DENY_MANAGED, DENY_POLICY
 
 NAME = "AccountState"
-
-FIELD_OF: Mapping[Facet, str] = {
-    Facet.LOGIN: "loginProfile",
-    Facet.ACCESS_KEYS: "accessKeys",
-    Facet.SERVICE_CREDENTIALS: "serviceCredentials",
-    Facet.SSH_KEYS: "sshKeys",
-    Facet.SIGNING_CERTIFICATES: "signingCertificates",
-    Facet.MFA_DEVICES: "mfaDevices",
-    Facet.GROUPS: "groups",
-    Facet.ATTACHED_POLICIES: "attachedPolicies",
-    Facet.INLINE_POLICIES: "inlinePolicies",
-}
-"""The field of each facet that has items; the identity's parts have fields of their own."""
 
 
 def from_items(items: Sequence[Item]) -> list[dict[str, Any]]:
@@ -62,8 +50,9 @@ def from_record(record: AccountRecord) -> dict[str, Any]:
         "absentSince": record.absent_since,
         "lookAgainAt": record.look_again_at,
     }
-    for facet, name in FIELD_OF.items():
-        fields[name] = from_items(record.items[facet]) if facet in record.items else None
+    for facet, name in FIELDS.items():
+        # The branch of the union is named: fastavro would find it by validating the whole value, three times as slow.
+        fields[name] = ("array", from_items(record.items[facet])) if facet in record.items else None
     return fields
 
 
@@ -78,7 +67,7 @@ def to_record(fields: Mapping[str, Any]) -> AccountRecord:
         aws_account_id=fields["awsAccountId"],
         user_name=fields["userName"],
         identity=_identity(fields),
-        items={facet: to_items(fields[name]) for facet, name in FIELD_OF.items() if fields[name] is not None},
+        items={facet: to_items(fields[name]) for facet, name in FIELDS.items() if fields[name] is not None},
         observed_at={Facet(name): at for name, at in fields["observedAt"].items() if name in Facet.__members__},
         deleted=fields["deleted"],
         deleted_at=fields["deletedAt"],

@@ -3,6 +3,9 @@
 WireError
 ├── Undecodable        poison: these bytes will never be a record
 └── UnknownSchema      framed for a schema registry that is not configured, or with a schema that nobody landed
+
+SchemaNotCached        nothing is wrong: the registry has to be asked first. Deliberately no WireError, so that whoever
+                       buries what cannot be read does not bury what only has to wait.
 """
 
 
@@ -16,3 +19,11 @@ class Undecodable(WireError):
 
 class UnknownSchema(WireError):
     """The framing names a schema that this version does not know."""
+
+
+class SchemaNotCached(Exception):
+    """The writer's schema is known to the registry alone, so far: ask for it, then decode again."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"the schema with the id {number} was not fetched yet")
+        self.number = number

@@ -1,7 +1,7 @@
-"""Framing: Avro's single-object encoding is written, and read by the writer's fingerprint.
+"""Framing: how the writer's schema is named before the body. Both kinds are read, each is written where asked for.
 
-Single-object encoding (Avro 1.12 specification): C3 01, eight bytes of CRC-64-AVRO fingerprint, the body. A record in
-Confluent's format (00 and a four-byte schema id) is recognised; reading it needs a resolver of schema ids.
+Single-object encoding (Avro 1.12 specification): C3 01, eight bytes of CRC-64-AVRO fingerprint, the body.
+Confluent's wire format (Schema Registry documentation, "Wire format"): 00, four bytes of schema id, the body.
 """
 
 from collections.abc import Callable
@@ -17,20 +17,26 @@ MARKER = b"\xc3\x01"
 CONFLUENT_MAGIC = b"\x00"
 _HEAD = len(MARKER) + 8
 
-SchemaById = Callable[[int], schemas.Schema | None]
-"""Finds the writer's schema of a Confluent-framed record; None: the registry does not know the id."""
+SchemaById = Callable[[int], schemas.Schema]
+"""Finds the writer's schema of a Confluent-framed record; raises SchemaNotCached where it has to be fetched first."""
 
 
-def encode_record(name: str, fields: dict[str, Any]) -> bytes:
+def encode_record(name: str, fields: dict[str, Any], schema_id: int | None = None) -> bytes:
     """One record, framed. Fields that have a default may be missing; a field that the schema has not is an error.
+
+    `schema_id`: the registry's, for Confluent's wire format; None: single-object encoding.
 
     Raises:
         ValueError: the fields do not fit the schema; says which.
     """
     schema = schemas.current(name)
     out = BytesIO()
-    out.write(MARKER)
-    out.write(schema.fingerprint)
+    if schema_id is None:
+        out.write(MARKER)
+        out.write(schema.fingerprint)
+    else:
+        out.write(CONFLUENT_MAGIC)
+        out.write(schema_id.to_bytes(4, "big"))
     try:
         fastavro.schemaless_writer(out, schema.parsed, fields, strict_allow_default=True)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
@@ -46,6 +52,7 @@ def decode_record(
     Raises:
         Undecodable: these bytes are not such a record and never will be.
         UnknownSchema: the schema that they name is not known here.
+        SchemaNotCached: it is to be fetched from the registry first; raised by `schema_by_id`.
     """
     if len(value) < len(MARKER):
         raise Undecodable(f"{len(value)} bytes are no record")
@@ -78,10 +85,7 @@ def _by_id(value: bytes, schema_by_id: SchemaById | None) -> tuple[schemas.Schem
         raise UnknownSchema(
             f"framed for a schema registry (id {number}), and none is configured: use Avro's single-object encoding"
         )
-    writer = schema_by_id(number)
-    if writer is None:
-        raise UnknownSchema(f"the schema registry knows no id {number}")
-    return writer, value[5:]
+    return schema_by_id(number), value[5:]
 
 
 def _read(writer: schemas.Schema, body: bytes) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """ProvisioningRequest records → the model, and what is wrong with one that can be read but not run."""
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,24 +13,20 @@ from connector.model.requests import (
     Body,
     CreateAccount,
     DeleteAccount,
+    DisableAccount,
+    EnableAccount,
     Entitlement,
     EntitlementType,
     GrantEntitlements,
     Operation,
     Request,
     RequestedBy,
+    ResetPassword,
     RevokeEntitlements,
     UnsupportedOperation,
 )
 
-import hashlib, json
-from datetime import datetime
-
-
-def content_hash(name, fields):  # type: ignore
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), default=lambda at: int(at.timestamp() * 1000))
-    return hashlib.sha256(text.encode()).hexdigest()
-
+from .times import milliseconds
 
 NAME = "ProvisioningRequest"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:/=+@-]{1,128}")
@@ -43,6 +41,9 @@ _BODIES: Mapping[Operation, Callable[[Mapping[str, Any]], Body]] = {
         credential=f["credential"],
     ),
     Operation.DELETE_ACCOUNT: lambda _: DeleteAccount(),
+    Operation.DISABLE_ACCOUNT: lambda _: DisableAccount(),
+    Operation.ENABLE_ACCOUNT: lambda f: EnableAccount(f["credential"]),
+    Operation.RESET_PASSWORD: lambda f: ResetPassword(f["credential"]),
     Operation.GRANT_ENTITLEMENTS: lambda f: GrantEntitlements(_entitlements(f)),
     Operation.REVOKE_ENTITLEMENTS: lambda f: RevokeEntitlements(_entitlements(f)),
 }
@@ -50,7 +51,8 @@ _BODIES: Mapping[Operation, Callable[[Mapping[str, Any]], Body]] = {
 
 def hash_of(fields: Mapping[str, Any]) -> str:
     """The `requestHash` of a decoded request."""
-    return content_hash(NAME, fields)
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), default=milliseconds)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def to_request(fields: Mapping[str, Any], *, traceparent: str | None = None) -> Request:

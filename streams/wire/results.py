@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from connector.model.iam import AccountRecord
 from connector.model.requests import Approval, RequestedBy
 from connector.model.results import (
     AccountChange,
@@ -114,6 +115,11 @@ def from_change(change: AccountChange, *, whole: bool = True) -> dict[str, Any]:
         "requestId": change.request_id,
         "eventIds": list(change.event_ids),
         "occurredAt": change.occurred_at,
-        "before": from_record(change.before) if change.before and whole else None,
-        "after": from_record(change.after) if change.after and whole else None,
+        "before": _snapshot(change.before) if whole else None,
+        "after": _snapshot(change.after) if whole else None,
     }
+
+
+def _snapshot(record: AccountRecord | None) -> tuple[str, dict[str, Any]] | None:
+    """The branch of the union is named: fastavro would find it by validating the whole value first."""
+    return ("idhub.aws.AccountSnapshot", from_record(record)) if record is not None else None

@@ -1,6 +1,7 @@
 """Finds the schemas, in a checkout (`avro/`) and in a wheel (`streams/_avro`), and parses each once."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,3 +69,36 @@ def by_fingerprint() -> dict[bytes, Schema]:
 def load_all() -> tuple[Schema, ...]:
     """Every current schema; fails where one is missing or broken."""
     return tuple(current(name) for name in NAMES)
+
+
+def table() -> str:
+    """The table of records in avro/README.md: what each is for, and how its bytes are known."""
+    rows = ["| record | version | fingerprint | is |", "|---|---|---|---|"]
+    for name in NAMES:
+        for number, schema in enumerate(landed(name), 1):
+            doc = schema.text["doc"].replace("<", "&lt;").replace("|", "\\|")
+            rows.append(f"| {name} | {number} | `{schema.fingerprint.hex()}` | {doc} |")
+    return "\n".join(rows)
+
+
+def personal_fields(name: str) -> tuple[str, ...]:
+    """The fields of a record that its schema marks as personal data; those inside an optional record by their path."""
+    return tuple(_personal(current(name).text, ""))
+
+
+def _personal(schema: Any, where: str) -> Iterator[str]:
+    match schema:
+        case {"type": "record", "fields": members}:
+            for member in members:
+                path = f"{where}.{member['name']}" if where else member["name"]
+                if member.get("pii"):
+                    yield path
+                else:
+                    yield from _personal(member["type"], path)
+        case {"type": "array", "items": inner} | {"type": "map", "values": inner}:
+            yield from _personal(inner, where)
+        case list():
+            for branch in schema:
+                yield from _personal(branch, where)
+        case _:
+            pass

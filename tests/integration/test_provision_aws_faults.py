@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from connector.errors import CallForbidden
 from connector.factory import build
 from connector.model.iam import Facet
-from connector.model.requests import DeleteAccount
+from connector.model.requests import DeleteAccount, DisableAccount, EnableAccount, ResetPassword
 from connector.model.results import ReplyStatus, StepOutcome, Wait
 from connector.settings import Settings
 from sandbox.aws import CONNECTOR, connector_key
@@ -33,6 +33,9 @@ OPERATIONS = {
     "grant": ((), grant(group("developers"), aws_policy("ReadOnlyAccess"))),
     "revoke": (("group", "policy"), revoke(group("ops"), aws_policy("SecurityAudit"))),
     "delete": (tuple(SOME_OF_EACH), DeleteAccount()),
+    "disable": (tuple(SOME_OF_EACH), DisableAccount()),
+    "enable": ((*SOME_OF_EACH, "disabled"), EnableAccount()),
+    "reset": (("login profile",), ResetPassword()),
 }
 EVERY = pytest.mark.parametrize("name", sorted(OPERATIONS))
 
@@ -40,7 +43,11 @@ EVERY = pytest.mark.parametrize("name", sorted(OPERATIONS))
 def prepare(rig, name):
     kinds, body = OPERATIONS[name]
     if kinds is not None:
-        rig.make_user(kinds=kinds)
+        rig.make_user(kinds=[kind for kind in kinds if kind != "disabled"])
+    if kinds is not None and "disabled" in kinds:
+        assert rig.run(DisableAccount(), request_id="req-0").reply.status is ReplyStatus.SUCCEEDED
+        rig.settled()
+        rig.forget()
     return body
 
 
@@ -68,6 +75,30 @@ def assert_right(rig, name, outcome):
         case "delete":
             assert user is None
             assert rig.aws.state()["virtual_mfa_devices"] == {}
+        case "disable":
+            assert "idhub-deny-all" in user["inline_policies"]
+            assert user["login_profile"] is None
+            assert statuses(user) == {"Inactive"}
+            words = user["tags"]["idhub:active"].split()
+            assert words[0] == "1"
+            assert [word.partition(":")[0] for word in words[1:]] == ["key", "service-credential", "ssh-key"]
+        case "enable":
+            assert "idhub-deny-all" not in user["inline_policies"]
+            assert statuses(user) == {"Active"}
+            assert not any(key.startswith("idhub:active") for key in user["tags"])
+            assert rig.aws.sign_in("alice", rig.open(outcome.reply.credential)["password"])
+        case "reset":
+            assert rig.aws.sign_in("alice", rig.open(outcome.reply.credential)["password"])
+
+
+def statuses(user):
+    """Of everything that can be switched off."""
+    return {
+        *user["access_keys"].values(),
+        *(one["status"] for one in user["service_credentials"].values()),
+        *user["ssh_public_keys"].values(),
+        *user["signing_certificates"].values(),
+    }
 
 
 def count_of(rig, name):

@@ -51,3 +51,9 @@ def test_nothing_is_lost_doubled_or_overtaken(plan: Plan) -> None:
 @settings(max_examples=100)
 def test_no_call_outlives_its_lease(plan: Plan) -> None:
     perform(plan)
+
+
+@given(plans(answers=("done", "many calls"), troubles=("fence", "fence", "join", "stop")))
+@settings(max_examples=100)
+def test_a_partition_is_opened_once_however_reopening_and_rebalances_meet(plan: Plan) -> None:
+    perform(plan)

@@ -11,7 +11,8 @@ import pytest
 
 from sandbox.kafka import SandboxError
 from sandbox.kafka.lock import KAFKA, LOCK, read_lock
-from sandbox.parts import artifacts
+from sandbox.parts.artifacts import read_lock as read
+from sandbox.parts.cache import ensure
 from sandbox.parts.ports import HOST, free_ports
 
 ONE, TWO = "org.example:one:1.0", "org.example.deep:two:2.0"
@@ -87,7 +88,7 @@ def fetch(tmp_path):
 
     def run():
         run.said.clear()
-        return artifacts.ensure(artifacts.read_lock(lock), run.directory, KAFKA, run.said.append)
+        return ensure(read(lock), run.directory, KAFKA, run.said.append)
 
     run.said, run.directory = [], tmp_path / "cache" / "deep"
     return run

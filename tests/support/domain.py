@@ -6,11 +6,14 @@ from connector.model.iam import AccountRecord, Facet, Identity, Item, UserState
 from connector.model.requests import (
     CreateAccount,
     DeleteAccount,
+    DisableAccount,
+    EnableAccount,
     Entitlement,
     EntitlementType,
     GrantEntitlements,
     Operation,
     Request,
+    ResetPassword,
     RevokeEntitlements,
 )
 from connector.plan.calls import Context, Seen
@@ -20,6 +23,9 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 OPERATION_OF = {
     CreateAccount: Operation.CREATE_ACCOUNT,
     DeleteAccount: Operation.DELETE_ACCOUNT,
+    DisableAccount: Operation.DISABLE_ACCOUNT,
+    EnableAccount: Operation.ENABLE_ACCOUNT,
+    ResetPassword: Operation.RESET_PASSWORD,
     GrantEntitlements: Operation.GRANT_ENTITLEMENTS,
     RevokeEntitlements: Operation.REVOKE_ENTITLEMENTS,
 }

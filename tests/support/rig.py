@@ -42,6 +42,7 @@ class Rig:
 
     def __init__(self, aws, folder, monkeypatch, **environ):
         self.aws = aws
+        self._since = 0
         aws.reset()
         monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
         access_key = connector_key()
@@ -53,6 +54,7 @@ class Rig:
             "IDHUB_AWS_CALL_TIMEOUT_S": str(CALL_TIMEOUT_S),
             "IDHUB_AWS_CONNECT_TIMEOUT_S": "1",
             "IDHUB_AWS_CALL_THREADS": "4",
+            "IDHUB_AWS_ENABLE_PROGRAMMATIC_ACCESS": "true",
             **key_files(folder),
             **environ,
         }
@@ -93,11 +95,17 @@ class Rig:
         self.clock.advance(1000)
         self.aws.settle()
 
+    def forget(self):
+        """What led here is no part of what a test looks at: the journal, the waits and the lives."""
+        self._since = self.aws.journal()[-1].seq
+        self.driver.waits.clear()
+        self.driver.lives = 0
+
     # -- the journal -----------------------------------------------------------------------------------------------
 
     def calls(self, request_id=None):
         """What the connector sent, all of it or that of one request."""
-        entries = [entry for entry in self.aws.journal() if entry.principal == CONNECTOR]
+        entries = [entry for entry in self.aws.journal(self._since) if entry.principal == CONNECTOR]
         return [entry for entry in entries if request_id is None or mark_of(entry)["request"] == request_id]
 
     def actions(self, request_id=None):

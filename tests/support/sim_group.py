@@ -115,6 +115,10 @@ class SimKafka:
             member.owned = set()
             self._needed.set()
 
+    def rebalance(self) -> None:
+        """For whatever reason: everybody joins again."""
+        self._needed.set()
+
     async def _coordinate(self) -> None:
         while True:
             await self._needed.wait()

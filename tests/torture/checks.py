@@ -4,6 +4,7 @@ import base64
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import quote, unquote
 
 from sandbox.aws import CONNECTOR, overlaps
@@ -64,6 +65,36 @@ class Evidence:
         return {fields["requestId"]: _key(fields) for fields in self.load}
 
 
+def story(evidence, key):
+    """What was asked of one user, called for it and answered, for whoever has to find out why a check failed."""
+    oracle = Oracle(evidence.before)
+    lines = [f"-- {key}"]
+    for fields in evidence.load:
+        if _key(fields) == key:
+            wanted = [one["name"] for one in fields.get("entitlements", ())]
+            lines.append(f"asked   {fields['requestId']} {fields['operation']} {wanted}: {oracle.ask(fields)}")
+    begun = min((entry.started for entry in evidence.journal), default=0.0)
+    for entry in evidence.journal:
+        request_id, step = request_of(entry)
+        if evidence.key_of.get(request_id) == key:
+            target = [value for name, value in entry.params.items() if name not in {"UserName", "MaxItems"}]
+            lines.append(
+                f"called  {entry.started - begun:8.3f} {worker_of(entry)} {request_id} s/{step} {entry.action} {target[:1]} "
+                f"{entry.outcome}, told {entry.told}, {'changed' if entry.changed else 'no change'}, {entry.fault or ''}"
+            )
+    for record, account in evidence.decoded("accounts"):
+        if record.key.decode() == key:
+            told = {
+                name: value for name, value in account.items() if value and name not in {"observedAt", "arn", "path"}
+            }
+            lines.append(f"account {told}")
+    for record, reply in evidence.decoded("replies"):
+        if record.key.decode() == key:
+            steps = [f"{s['number']} {s['action']} {s['target']} {s['outcome']}" for s in reply["steps"]]
+            lines.append(f"replied {reply['requestId']} {reply['status']} {reply['error']} {steps}")
+    return "\n".join(lines)
+
+
 def _key(fields):
     return user_key(fields["awsAccountId"], fields["userName"])
 
@@ -114,21 +145,21 @@ def nothing_lost(evidence):
     """Every request has the reply that the oracle foretells; returns (replies by request and content, the oracle)."""
     oracle = Oracle(evidence.before)
     replies = {(reply["requestId"], reply["requestHash"]): reply for _, reply in evidence.decoded("replies")}
-    wrong = []
+    wrong = {}
     for fields in evidence.load:
         expected = oracle.ask(fields)
         reply = replies.get((fields["requestId"], hash_of(fields)))
         if reply is None:
-            wrong.append(f"{fields['requestId']} has no reply")
+            wrong[_key(fields)] = f"{fields['requestId']} has no reply"
             continue
         code = reply["error"]["code"] if reply["error"] else None
         statuses = expected.statuses if evidence.cut_short else {expected.status}
         if reply["status"] not in statuses or code != expected.code:
-            wrong.append(
+            wrong[_key(fields)] = (
                 f"{fields['requestId']} {fields['operation']} {fields['userName']}: {reply['status']} {code} and not "
                 f"{' or '.join(sorted(statuses))} {expected.code}; {reply['error']}"
             )
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, "\n".join((*wrong.values(), *map(partial(story, evidence), sorted(wrong)[:2])))
     return replies, oracle
 
 
@@ -218,11 +249,11 @@ def accounts_as_iam(evidence):
     """What the accounts topic says last of each user is so, in every facet that was ever looked at."""
     last = {record.key.decode(): account for record, account in evidence.decoded("accounts")}
     users = {user_key(evidence.after["account"], name): told for name, told in evidence.after["users"].items()}
-    wrong = []
+    wrong = defaultdict(list)
     for key, account in last.items():
         told = users.get(key)
         if (told is None) != (account["deleted"] or account["absentSince"] is not None):
-            wrong.append(f"{key}: deleted {account['deleted']}, IAM has {'a' if told else 'no'} user")
+            wrong[key].append(f"{key}: deleted {account['deleted']}, IAM has {'a' if told else 'no'} user")
             continue
         if told is None:
             continue
@@ -237,8 +268,8 @@ def accounts_as_iam(evidence):
             says = account[name]
             says = sorted(one["id"] for one in says) if isinstance(says, list) else says
             if says is not None and says != is_:
-                wrong.append(f"{key}: {name} {says} and not {is_}")
-    assert not wrong, "\n".join(wrong)
+                wrong[key].append(f"{key}: {name} {says} and not {is_}")
+    assert not wrong, "\n".join((*sum(wrong.values(), []), *map(partial(story, evidence), sorted(wrong)[:2])))
     missing = {key for key in evidence.key_of.values() if key in users} - last.keys()
     assert not missing, f"users of whom the accounts topic knows nothing: {missing}"
 

@@ -60,21 +60,29 @@ async def test_readings_out_of_the_past(kafka, tmp_path):
         here.aws.knobs(stale_mode="off")
         here.aws.settle()
 
-        async def second_looks():
-            accounts_as_iam(await gather(here, asked, before, cut_short=False))
-            return True
-
-        await eventually(lambda: second_looks_hold(second_looks), "accounts are as IAM is", within_s=20)
+        await accounts_settle(here, asked, before)
         await here.end_workers()
         # What a reading out of the past does not show is granted once more, and is then DONE.
         print(check_all(await gather(here, asked, before, cut_short=True)))
 
 
-async def second_looks_hold(second_looks):
+async def accounts_settle(here, asked, before, within_s=20.0):
+    """Second looks are due a window after a doubtful reading."""
+    wrong = None
+
+    async def hold():
+        nonlocal wrong
+        try:
+            accounts_as_iam(await gather(here, asked, before, cut_short=False))
+        except AssertionError as error:
+            wrong = error
+            return False
+        return True
+
     try:
-        return await second_looks()
+        await eventually(hold, "accounts are as IAM is", within_s)
     except AssertionError:
-        return False
+        raise wrong from None
 
 
 @pytest.mark.parametrize("rate", [60])

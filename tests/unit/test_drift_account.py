@@ -196,3 +196,22 @@ def test_a_record_is_worth_publishing_when_more_than_its_time_differs():
 
 def test_every_facet_has_a_name_in_changes():
     assert set(FIELDS) == set(Facet) - {Facet.IDENTITY}
+
+
+def test_a_stale_reading_does_not_bring_a_former_user_of_the_name_back():
+    before, now = NOW - timedelta(seconds=30), NOW - timedelta(seconds=10)
+    known = record(identity(user_id="AIDANEW", created_at=now), changed_at=now)
+    former = identity(user_id="AIDAOLD", created_at=before)
+    assert is_gone(known, former, NOW, WINDOW)
+    assert not is_gone(known, former, NOW + WINDOW, WINDOW)
+    assert not is_gone(known, identity(user_id="AIDANEWER", created_at=NOW), NOW, WINDOW)
+    assert is_gone(to_deleted(known, NOW), former, NOW, WINDOW)
+
+
+def test_a_reading_that_contradicts_what_is_known_is_looked_at_again_while_the_window_is_open():
+    known = record(identity(), {Facet.GROUPS: items("admins")}, changed_at=NOW - timedelta(seconds=10))
+    assert merged(known, state(identity(), groups=items("admins", "former"))).look_again_at == NOW + WINDOW
+    assert merged(known, state(identity(), groups=items("Admins"))).look_again_at is None
+    assert merged(known, state(identity(), login=items("password"))).look_again_at is None
+    quiet = replace(known, changed_at=NOW - WINDOW)
+    assert merged(quiet, state(identity(), groups=items("admins", "former"))).look_again_at is None

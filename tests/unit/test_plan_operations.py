@@ -9,7 +9,14 @@ import pytest
 
 from connector.errors import RequestRefused
 from connector.model.iam import Facet, Item, UserState
-from connector.model.requests import DeleteAccount, Operation, UnsupportedOperation
+from connector.model.requests import (
+    DeleteAccount,
+    DisableAccount,
+    EnableAccount,
+    Operation,
+    ResetPassword,
+    UnsupportedOperation,
+)
 from connector.model.results import Intent, IntentStep, StepOutcome
 from connector.plan import create as create_module
 from connector.plan import safety
@@ -20,6 +27,7 @@ from connector.plan.entitlements import KINDS
 from connector.plan.grant import plan_grant
 from connector.plan.operations import OPERATIONS, permissions
 from connector.plan.revoke import plan_revoke
+from connector.plan.rules import Rules
 from tests.support.domain import (
     ACCOUNT,
     NOW,
@@ -126,6 +134,13 @@ EVERYTHING = {
     "groups": items("admins"),
     "attached_policies": items("arn:aws:iam::aws:policy/ReadOnlyAccess"),
     "inline_policies": items("mine"),
+}
+
+
+DISABLED = {"idhub:active": "1 key:AKIA1 service-credential:ACCA1 ssh-key:APKA1 certificate:CERT1"}
+DENIED = {
+    "inline_policies": items("idhub-deny-all"),
+    "attached_policies": items("arn:aws:iam::aws:policy/AWSDenyAll"),
 }
 
 
@@ -302,18 +317,24 @@ def test_every_call_that_can_be_planned_is_permitted():
     readings = {
         "CREATE_ACCOUNT": (NOBODY, seen(identity(tags=OURS), login=items("password"))),
         "DELETE_ACCOUNT": (seen(identity(), **EVERYTHING),),
+        "DISABLE_ACCOUNT": (seen(identity(), **EVERYTHING),),
+        "ENABLE_ACCOUNT": (seen(identity(tags=DISABLED), **{**EVERYTHING, **DENIED}),),
     }
     entitlements = (group("a"), aws_policy("b"))
     bodies = {
         Operation.CREATE_ACCOUNT: create(*entitlements),
         Operation.DELETE_ACCOUNT: DeleteAccount(),
+        Operation.DISABLE_ACCOUNT: DisableAccount(),
+        Operation.ENABLE_ACCOUNT: EnableAccount(),
+        Operation.RESET_PASSWORD: ResetPassword(),
         Operation.GRANT_ENTITLEMENTS: grant(*entitlements),
         Operation.REVOKE_ENTITLEMENTS: revoke(*entitlements),
     }
     assert bodies.keys() == OPERATIONS.keys()
     for operation, row in OPERATIONS.items():
         for where in readings.get(operation, (seen(identity()),)):
-            plan = row.plan(request(bodies[operation]), where, context(password=True, window_open=True))
+            rules = Rules(programmatic_access=True)
+            plan = row.plan(request(bodies[operation]), where, context(password=True, window_open=True, rules=rules))
             planned = {action for step in plan.steps for action in actions_in(step.call)}
             assert {f"iam:{action}" for action in planned} <= set(row.permissions)
 

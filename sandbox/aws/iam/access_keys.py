@@ -28,9 +28,9 @@ def list_access_keys(ctx: Context, params: Params) -> Answer:
 def update_access_key(ctx: Context, params: Params) -> Answer:
     user, key = _find(ctx, params)
     require_settable(params["Status"])
-    ctx.put_user(
-        replace(user, access_keys=with_item(user.access_keys, key.key_id, replace(key, status=params["Status"])))
-    )
+    if params["Status"] != key.status:
+        changed = replace(key, status=params["Status"], rotated=ctx.date)
+        ctx.put_user(replace(user, access_keys=with_item(user.access_keys, key.key_id, changed)))
     return {}
 
 

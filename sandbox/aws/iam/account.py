@@ -11,12 +11,12 @@ from .errors import AwsError, no_such_policy, not_yet_modifiable
 from .ids import Ids
 from .login import sign_in
 from .managed import aws_policies
-from .model import AccessKey, User, with_item
+from .model import AccessKey, Role, User, with_item
 from .settings import IamSettings
 from .snapshot import to_snapshot
 from .state import State, View
 
-_CREATES: Mapping[str, str] = {"CreateUser": "UserName", "CreateGroup": "GroupName"}
+_CREATES: Mapping[str, str] = {"CreateUser": "UserName", "CreateGroup": "GroupName", "CreateRole": "RoleName"}
 """The parameter that need not name something that is there."""
 
 
@@ -98,6 +98,10 @@ class Account:
         """The user now; names ignore case."""
         return View(self.state).find_user(name)
 
+    def find_role(self, name: str) -> Role | None:
+        """The role now."""
+        return View(self.state).find_role(name)
+
     def owner_of(self, access_key_id: str) -> tuple[User, AccessKey] | None:
         """Whose an access key is."""
         user_id = self.state.key_owner.get(access_key_id)
@@ -136,5 +140,7 @@ class Account:
             view.user(params["UserName"])
         if "GroupName" in params and creates != "GroupName":
             view.group(params["GroupName"])
+        if "RoleName" in params and creates != "RoleName":
+            view.role(params["RoleName"])
         if "PolicyArn" in params and view.policy(params["PolicyArn"]) is None:
             raise no_such_policy(params["PolicyArn"])

@@ -1,7 +1,8 @@
 """THE table: each IAM action that the stand-in knows, its handler, and its parameters.
 
 A parameter stands as `Name`, required ones as `Name*`, and `Name:shape` where the name's usual shape (`_USUAL`) is not
-meant. An action that only reads begins with Get or List; all others write. What is not here is answered InvalidAction.
+meant. An action that only reads begins with Get, List, Generate or Simulate; all others write. What is not here is
+answered InvalidAction.
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 from . import (
     access_keys,
+    aliases,
     attachments,
     groups,
     keys,
@@ -17,7 +19,10 @@ from . import (
     overview,
     passwords,
     policies,
+    report,
+    roles,
     service_credentials,
+    simulate,
     tags,
     users,
 )
@@ -80,6 +85,22 @@ _USUAL: Mapping[str, str] = {
     "MaxPasswordAge": "maxPasswordAge",
     "PasswordReusePrevention": "reusePrevention",
     "HardExpiry": "boolean",
+    "RoleName": "roleName",
+    "AssumeRolePolicyDocument": "document",
+    "MaxSessionDuration": "roleSessionSeconds",
+    "AccountAlias": "alias",
+    "PolicySourceArn": "arn",
+    "PolicyInputList": "documents",
+    "PermissionsBoundaryPolicyInputList": "documents",
+    "OrderedOrganizationPolicyInputList": "organizationPolicies",
+    "PolicyExclusionList": "exclusions",
+    "ActionNames": "actionNames",
+    "ResourceArns": "arns",
+    "ResourcePolicy": "document",
+    "ResourceOwner": "resource",
+    "CallerArn": "resource",
+    "ContextEntries": "contexts",
+    "ResourceHandlingOption": "option",
 }
 
 
@@ -114,6 +135,7 @@ class Action:
 _PAGED = "Marker MaxItems"
 _CLASSES = "RequireSymbols RequireNumbers RequireUppercaseCharacters RequireLowercaseCharacters"
 _AGES = "MaxPasswordAge PasswordReusePrevention HardExpiry"
+_SIMULATED = "ActionNames* ResourceArns ResourcePolicy ResourceOwner CallerArn ContextEntries ResourceHandlingOption"
 _ROWS: tuple[tuple[str, Handler, str], ...] = (
     ("CreateUser", users.create_user, "UserName*:userName Path PermissionsBoundary Tags"),
     ("GetUser", users.get_user, "UserName"),
@@ -198,6 +220,15 @@ _ROWS: tuple[tuple[str, Handler, str], ...] = (
     ("DeleteVirtualMFADevice", mfa.delete_virtual_mfa_device, "SerialNumber*"),
     ("ListMFADevices", mfa.list_mfa_devices, f"UserName {_PAGED}"),
     ("ListVirtualMFADevices", mfa.list_virtual_mfa_devices, f"AssignmentStatus {_PAGED}"),
+    ("GetMFADevice", mfa.get_mfa_device, "SerialNumber* UserName:userName"),
+    (
+        "ResyncMFADevice",
+        mfa.resync_mfa_device,
+        "UserName* SerialNumber* AuthenticationCode1* AuthenticationCode2*",
+    ),
+    ("TagMFADevice", mfa.tag_mfa_device, "SerialNumber* Tags*"),
+    ("UntagMFADevice", mfa.untag_mfa_device, "SerialNumber* TagKeys*"),
+    ("ListMFADeviceTags", mfa.list_mfa_device_tags, f"SerialNumber* {_PAGED}"),
     # Groups.
     ("CreateGroup", groups.create_group, "Path GroupName*"),
     ("GetGroup", groups.get_group, f"GroupName* {_PAGED}"),
@@ -222,6 +253,33 @@ _ROWS: tuple[tuple[str, Handler, str], ...] = (
     ("GetGroupPolicy", attachments.get_inline, "GroupName* PolicyName*"),
     ("DeleteGroupPolicy", attachments.delete_inline, "GroupName* PolicyName*"),
     ("ListGroupPolicies", attachments.list_inline, f"GroupName* {_PAGED}"),
+    # Roles.
+    (
+        "CreateRole",
+        roles.create_role,
+        ("Path RoleName* AssumeRolePolicyDocument* Description:roleDescription MaxSessionDuration " "MaxSigninSessionDuration PermissionsBoundary Tags"),
+    ),
+    ("GetRole", roles.get_role, "RoleName*"),
+    ("ListRoles", roles.list_roles, f"PathPrefix {_PAGED}"),
+    (
+        "UpdateRole",
+        roles.update_role,
+        ("RoleName* Description:roleDescription MaxSessionDuration MaxSigninSessionDuration " "ResetMaxSigninSessionDuration"),
+    ),
+    ("UpdateAssumeRolePolicy", roles.update_assume_role_policy, "RoleName* PolicyDocument*"),
+    ("DeleteRole", roles.delete_role, "RoleName*"),
+    ("PutRolePermissionsBoundary", roles.put_role_permissions_boundary, "RoleName* PermissionsBoundary*"),
+    ("DeleteRolePermissionsBoundary", roles.delete_role_permissions_boundary, "RoleName*"),
+    ("TagRole", roles.tag_role, "RoleName* Tags*"),
+    ("UntagRole", roles.untag_role, "RoleName* TagKeys*"),
+    ("ListRoleTags", roles.list_role_tags, f"RoleName* {_PAGED}"),
+    ("AttachRolePolicy", attachments.attach, "RoleName* PolicyArn*"),
+    ("DetachRolePolicy", attachments.detach, "RoleName* PolicyArn*"),
+    ("ListAttachedRolePolicies", attachments.list_attached, f"RoleName* PathPrefix:policyPath {_PAGED}"),
+    ("PutRolePolicy", attachments.put_inline, "RoleName* PolicyName* PolicyDocument*"),
+    ("GetRolePolicy", attachments.get_inline, "RoleName* PolicyName*"),
+    ("DeleteRolePolicy", attachments.delete_inline, "RoleName* PolicyName*"),
+    ("ListRolePolicies", attachments.list_inline, f"RoleName* {_PAGED}"),
     # Managed policies.
     ("CreatePolicy", policies.create_policy, "PolicyName* Path:policyPath PolicyDocument* Description Tags"),
     ("GetPolicy", policies.get_policy, "PolicyArn*"),
@@ -241,7 +299,25 @@ _ROWS: tuple[tuple[str, Handler, str], ...] = (
         policies.list_entities_for_policy,
         f"PolicyArn* EntityFilter PathPrefix:path PolicyUsageFilter {_PAGED}",
     ),
+    ("TagPolicy", policies.tag_policy, "PolicyArn* Tags*"),
+    ("UntagPolicy", policies.untag_policy, "PolicyArn* TagKeys*"),
+    ("ListPolicyTags", policies.list_policy_tags, f"PolicyArn* {_PAGED}"),
+    (
+        "SimulatePrincipalPolicy",
+        simulate.simulate_principal_policy,
+        f"PolicySourceArn* PolicyInputList PermissionsBoundaryPolicyInputList PolicyExclusionList {_SIMULATED} {_PAGED}",
+    ),
+    (
+        "SimulateCustomPolicy",
+        simulate.simulate_custom_policy,
+        f"PolicyInputList* PermissionsBoundaryPolicyInputList OrderedOrganizationPolicyInputList {_SIMULATED} {_PAGED}",
+    ),
     # The account as a whole.
+    ("GenerateCredentialReport", report.generate_credential_report, ""),
+    ("GetCredentialReport", report.get_credential_report, ""),
+    ("CreateAccountAlias", aliases.create_account_alias, "AccountAlias*"),
+    ("DeleteAccountAlias", aliases.delete_account_alias, "AccountAlias*"),
+    ("ListAccountAliases", aliases.list_account_aliases, _PAGED),
     ("GetAccountSummary", overview.get_account_summary, ""),
     ("GetAccountAuthorizationDetails", overview.get_account_authorization_details, f"Filter {_PAGED}"),
 )
@@ -259,6 +335,9 @@ TEMPORARILY_UNMODIFIABLE = frozenset(
 """The actions that the service model lets answer EntityTemporarilyUnmodifiable."""
 
 
+_READING = ("Get", "List", "Generate", "Simulate")
+
+
 def _unfold(name: str, handler: Handler, told: str) -> Action:
     shapes: dict[str, Shape] = {}
     required: list[str] = []
@@ -268,7 +347,7 @@ def _unfold(name: str, handler: Handler, told: str) -> Action:
         shapes[parameter] = SHAPES[shape or _USUAL[parameter]]
         if starred != parameter:
             required.append(parameter)
-    return Action(name, handler, shapes, tuple(required), not name.startswith(("Get", "List")))
+    return Action(name, handler, shapes, tuple(required), not name.startswith(_READING))
 
 
 ACTIONS: Mapping[str, Action] = {row[0]: _unfold(*row) for row in _ROWS}

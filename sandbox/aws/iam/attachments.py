@@ -1,4 +1,4 @@
-"""What hangs on a user or a group: attached managed policies and inline ones. One handler serves both kinds."""
+"""What hangs on a user, a group or a role: attached managed policies and inline ones. One handler serves all."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 from .context import Answer, Context
 from .documents import require_valid, size_of
 from .errors import AwsError, no_such_policy, over_quota, policy_not_found
-from .model import Document, User, with_item, without_item
+from .model import Document, Group, Role, User, with_item, without_item
 from .paging import page_items, page_keys
 from .shapes import Params
 from .state import policy_key
@@ -24,10 +24,8 @@ def attach(ctx: Context, params: Params) -> Answer:
         raise AwsError("PolicyNotAttachable", f"Policy {arn} is not attachable.")
     if arn in holder.attached:
         return {}
-    if isinstance(holder, User):
-        limit, quota = ctx.quotas.attached_policies_per_user, "PoliciesPerUser"
-    else:
-        limit, quota = ctx.quotas.attached_policies_per_group, "PoliciesPerGroup"
+    kind = _kind(holder)
+    limit, quota = getattr(ctx.quotas, f"attached_policies_per_{kind}"), f"PoliciesPer{kind.capitalize()}"
     if len(holder.attached) >= limit:
         raise over_quota(quota, limit)
     ctx.put(replace(holder, attached=with_item(holder.attached, arn, policy.name)))
@@ -60,9 +58,8 @@ def put_inline(ctx: Context, params: Params) -> Answer:
     holder = ctx.holder(params)
     require_valid(params["PolicyDocument"])
     inline = dict(sorted(with_item(holder.inline, params["PolicyName"], params["PolicyDocument"]).items()))
-    kind, limit = (
-        ("user", ctx.quotas.user_policy_size) if isinstance(holder, User) else ("group", ctx.quotas.group_policy_size)
-    )
+    kind = _kind(holder)
+    limit = getattr(ctx.quotas, f"{kind}_policy_size")
     if sum(map(size_of, inline.values())) > limit:
         raise AwsError("LimitExceeded", f"Maximum policy size of {limit} bytes exceeded for {kind} {holder.name}")
     ctx.put(replace(holder, inline=inline))
@@ -72,7 +69,7 @@ def put_inline(ctx: Context, params: Params) -> Answer:
 def get_inline(ctx: Context, params: Params) -> Answer:
     holder = ctx.holder(params)
     document = _inline(holder.inline, params)
-    name = "UserName" if isinstance(holder, User) else "GroupName"
+    name = f"{_kind(holder).capitalize()}Name"
     return {name: holder.name, "PolicyName": params["PolicyName"], "PolicyDocument": Document(document)}
 
 
@@ -88,6 +85,10 @@ def list_inline(ctx: Context, params: Params) -> Answer:
     return {"PolicyNames": list(names), **rest}
 
 
+def _kind(holder: User | Group | Role) -> str:
+    return type(holder).__name__.lower()
+
+
 def _require_arn(arn: str) -> None:
     if not arn.startswith("arn:") or arn.count(":") < 5:
         raise AwsError("InvalidInput", f"ARN {arn} is not valid.")
@@ -96,6 +97,6 @@ def _require_arn(arn: str) -> None:
 def _inline(inline: Mapping[str, str], params: Params) -> str:
     name = params["PolicyName"]
     if name not in inline:
-        kind = "group" if "GroupName" in params else "user"
+        kind = next(kind for kind in ("group", "role", "user") if f"{kind.capitalize()}Name" in params)
         raise AwsError("NoSuchEntity", f"The {kind} policy with name {name} cannot be found.")
     return inline[name]

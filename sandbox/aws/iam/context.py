@@ -7,7 +7,7 @@ from typing import Any
 
 from .errors import AwsError
 from .ids import Ids
-from .model import Group, User
+from .model import Group, Role, User
 from .settings import IamSettings, Quotas
 from .shapes import Params
 from .state import State, View
@@ -72,13 +72,17 @@ class Context(View):
             raise AwsError("ValidationError", "Must specify userName when calling with non-User credentials")
         return caller
 
-    def holder(self, params: Params) -> User | Group:
-        """The user or the group that a policy action is about."""
+    def holder(self, params: Params) -> User | Group | Role:
+        """The user, the group or the role that a policy action is about."""
+        if "RoleName" in params:
+            return self.role(params["RoleName"])
         return self.group(params["GroupName"]) if "GroupName" in params else self.user(params["UserName"])
 
-    def put(self, holder: User | Group) -> None:
+    def put(self, holder: User | Group | Role) -> None:
         if isinstance(holder, User):
             self.state.put_user(holder)
+        elif isinstance(holder, Role):
+            self.state.put_role(holder)
         else:
             self.state.put_group(holder)
 

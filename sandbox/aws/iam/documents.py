@@ -1,6 +1,6 @@
 """The grammar of identity-based policies, as far as IAM refuses a document for it (reference_policies_grammar).
 
-What a policy allows is nobody's business here: the stand-in simulates no rights.
+What a policy allows is `rights.py`'s business.
 """
 
 import json
@@ -24,6 +24,28 @@ def size_of(document: str) -> int:
 
 def require_valid(document: str) -> None:
     """Raises MalformedPolicyDocument, in IAM's words, for what is no identity-based policy."""
+    sids: set[str] = set()
+    for statement in _statements(document):
+        _check_statement(statement, sids)
+
+
+def require_valid_trust(document: str) -> None:
+    """The same for a role's trust policy: it names principals, and no resources."""
+    for statement in _statements(document):
+        if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
+            raise _malformed("Syntax errors in policy.")
+        if "Resource" in statement or "NotResource" in statement:
+            raise _malformed("Has prohibited field Resource")
+        if "Principal" not in statement and "NotPrincipal" not in statement:
+            raise _malformed("Missing required field Principal")
+        for action in _one_list(statement, "Action", "Missing required field Action"):
+            if _ACTION.fullmatch(action) is None or not action.startswith(("sts:", "*")):
+                raise _malformed("AssumeRole policy may only specify STS AssumeRole actions.")
+        if not isinstance(statement.get("Condition", {}), dict):
+            raise _malformed("Syntax errors in policy.")
+
+
+def _statements(document: str) -> list[Any]:
     try:
         policy = json.loads(document, object_pairs_hook=_once)
     except ValueError:
@@ -37,9 +59,7 @@ def require_valid(document: str) -> None:
         statements = [statements]
     if not isinstance(statements, list) or not statements:
         raise _malformed("Syntax errors in policy.")
-    sids: set[str] = set()
-    for statement in statements:
-        _check_statement(statement, sids)
+    return statements
 
 
 def _check_statement(statement: Any, sids: set[str]) -> None:

@@ -14,6 +14,7 @@ STATUS: Mapping[str, int] = {
     "DuplicateSSHPublicKey": 400,
     "EntityAlreadyExists": 409,
     "EntityTemporarilyUnmodifiable": 409,
+    "ExpiredToken": 403,
     "IncompleteSignature": 400,
     "InternalFailure": 500,
     "InvalidAction": 400,
@@ -33,6 +34,9 @@ STATUS: Mapping[str, int] = {
     "NotSupportedService": 404,
     "PasswordPolicyViolation": 400,
     "PolicyNotAttachable": 400,
+    "ReportExpired": 410,
+    "ReportInProgress": 404,
+    "ReportNotPresent": 410,
     "ServiceFailure": 500,
     "ServiceUnavailable": 503,
     "SignatureDoesNotMatch": 403,
@@ -65,6 +69,10 @@ def no_such_user(name: str) -> AwsError:
 
 def no_such_group(name: str) -> AwsError:
     return AwsError("NoSuchEntity", f"The group with name {name} cannot be found.")
+
+
+def no_such_role(name: str) -> AwsError:
+    return AwsError("NoSuchEntity", f"The role with name {name} cannot be found.")
 
 
 def no_such_policy(arn: str) -> AwsError:

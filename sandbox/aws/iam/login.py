@@ -43,7 +43,7 @@ def update_login_profile(ctx: Context, params: Params) -> Answer:
         raise AwsError("InvalidInput", "MaxSigninSessionDuration cannot be set and reset in one request.")
     if "Password" in params:
         require_good(ctx, params["Password"])
-        login = _with_password(login, hashed(user.user_id, params["Password"]))
+        login = _with_password(ctx, login, hashed(user.user_id, params["Password"]))
     session = params.get("MaxSigninSessionDuration", login.max_session)
     login = replace(
         login,
@@ -62,7 +62,7 @@ def delete_login_profile(ctx: Context, params: Params) -> Answer:
 
 
 def change_password(ctx: Context, params: Params) -> Answer:
-    """By the user in person; that it needs the right to do so is not simulated, as no rights are."""
+    """By the user in person."""
     user = ctx.find_user(ctx.actor)
     if user is None:
         raise AwsError("InvalidUserType", "Only IAM Users can change their own password.")
@@ -75,7 +75,7 @@ def change_password(ctx: Context, params: Params) -> Answer:
     forbidden = policy.reuse_prevention if policy is not None else None
     if forbidden and new in (*login.previous, login.password)[-forbidden:]:
         raise AwsError("PasswordPolicyViolation", "Password cannot be the same as a previously used password")
-    ctx.put_user(replace(user, login=replace(_with_password(login, new), reset_required=False)))
+    ctx.put_user(replace(user, login=replace(_with_password(ctx, login, new), reset_required=False)))
     return {}
 
 
@@ -102,10 +102,10 @@ def _settled_login(ctx: Context, user: User) -> LoginProfile:
     return login
 
 
-def _with_password(login: LoginProfile, new: str) -> LoginProfile:
+def _with_password(ctx: Context, login: LoginProfile, new: str) -> LoginProfile:
     if new == login.password:
         return login
-    return replace(login, password=new, previous=(*login.previous, login.password)[-_KEPT:])
+    return replace(login, password=new, changed=ctx.date, previous=(*login.previous, login.password)[-_KEPT:])
 
 
 def _to_login(user: User, login: LoginProfile) -> Answer:

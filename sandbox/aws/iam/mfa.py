@@ -10,7 +10,7 @@ from .errors import AwsError, over_quota
 from .model import VirtualDevice, with_item, without_item
 from .paging import page_items, page_keys
 from .shapes import Params
-from .tags import merged
+from .tags import merged, without
 from .users import to_user
 
 
@@ -87,6 +87,50 @@ def list_virtual_mfa_devices(ctx: Context, params: Params) -> Answer:
             found[serial] = device
     page, rest = page_items(ctx, params, found)
     return {"VirtualMFADevices": [_to_device(ctx, device) for device in page], **rest}
+
+
+def get_mfa_device(ctx: Context, params: Params) -> Answer:
+    serial = params["SerialNumber"]
+    name = params.get("UserName")
+    owners = ctx.users() if name is None else iter([ctx.user(name)])
+    user = next((one for one in owners if serial in one.mfa), None)
+    if user is None:
+        raise AwsError("NoSuchEntity", f"MFA Device with serial number {serial} cannot be found.")
+    return {"UserName": user.name, "SerialNumber": serial, "EnableDate": user.mfa[serial]}
+
+
+def resync_mfa_device(ctx: Context, params: Params) -> Answer:
+    user = ctx.user(params["UserName"])
+    serial = params["SerialNumber"]
+    if serial not in user.mfa:
+        raise AwsError("NoSuchEntity", f"MFA Device with serial number {serial} is not associated with {user.name}.")
+    if params["AuthenticationCode1"] == params["AuthenticationCode2"]:
+        raise AwsError("InvalidAuthenticationCode", "Authentication code for device is not valid.")
+    return {}
+
+
+def tag_mfa_device(ctx: Context, params: Params) -> Answer:
+    device = _virtual(ctx, params)
+    ctx.state.devices.put(device.serial, replace(device, tags=merged(ctx, device.tags, params["Tags"])))
+    return {}
+
+
+def untag_mfa_device(ctx: Context, params: Params) -> Answer:
+    device = _virtual(ctx, params)
+    ctx.state.devices.put(device.serial, replace(device, tags=without(device.tags, params["TagKeys"])))
+    return {}
+
+
+def list_mfa_device_tags(ctx: Context, params: Params) -> Answer:
+    tags, rest = page_items(ctx, params, {tag["Key"]: tag for tag in tag_list(_virtual(ctx, params).tags)})
+    return {"Tags": tags, **rest}
+
+
+def _virtual(ctx: Context, params: Params) -> VirtualDevice:
+    device = ctx.state.devices.get(params["SerialNumber"], ctx.at)
+    if device is None:
+        raise AwsError("NoSuchEntity", f"VirtualMFADevice with serial number {params['SerialNumber']} does not exist.")
+    return device
 
 
 def _is_in_use(ctx: Context, serial: str) -> bool:

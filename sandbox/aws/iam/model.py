@@ -30,6 +30,8 @@ class LoginProfile:
     """MaxSigninSessionDuration in seconds."""
     previous: tuple[str, ...] = field(default=(), repr=False)
     """Hashes of earlier ones, oldest first."""
+    changed: datetime | None = None
+    """When the password was last set anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class AccessKey:
     secret: str = field(repr=False)
     created: datetime
     status: str = "Active"
+    rotated: datetime | None = None
+    """When its status was last changed: what the credential report calls "last rotated"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,22 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Role:
+    role_id: str
+    name: str
+    path: str
+    created: datetime
+    trust: str
+    """The trust policy: who may assume it."""
+    description: str | None = None
+    max_session_s: int = 3600
+    tags: Mapping[str, str] = field(default_factory=_nothing)
+    boundary: str | None = None
+    attached: Mapping[str, str] = field(default_factory=_nothing)
+    inline: Mapping[str, str] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyVersion:
     version_id: str
     document: str
@@ -160,6 +180,16 @@ class PasswordPolicy:
     """Days."""
     reuse_prevention: int | None = None
     hard_expiry: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One credential report. It shows the account as it was when it was started."""
+
+    started: float
+    """Seconds since the epoch."""
+    ready: float
+    content: bytes
 
 
 class Document(str):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from .context import Answer, Context, tag_list
-from .model import Document, Group, Policy, User
+from .model import Document, Group, Policy, Role, User
 from .paging import page_items
 from .policies import to_policy_head, to_versions
 from .shapes import Params
@@ -18,7 +18,7 @@ Item = tuple[str, Callable[[], Answer]]
 
 
 def get_account_authorization_details(ctx: Context, params: Params) -> Answer:
-    """Users, groups and policies in one paged sequence. Of AWS's policies those in use; there are no roles here."""
+    """Users, groups and policies in one paged sequence. Of AWS's policies those in use."""
     wanted = frozenset(params.get("Filter") or _ALL)
     page, rest = page_items(ctx, params, dict(_items(ctx, wanted)))
     answer: Answer = {"UserDetailList": [], "GroupDetailList": [], "RoleDetailList": [], "Policies": [], **rest}
@@ -28,17 +28,20 @@ def get_account_authorization_details(ctx: Context, params: Params) -> Answer:
 
 
 def _items(ctx: Context, wanted: frozenset[str]) -> Iterator[tuple[str, Item]]:
-    # The keys' first character makes the order: users, groups, policies.
+    # The keys' first character makes the order: users, groups, roles, policies.
     if "User" in wanted:
         for user in ctx.users():
             yield f"0{user.name.casefold()}", ("UserDetailList", partial(_to_user, ctx, user))
     if "Group" in wanted:
         for group in ctx.groups():
             yield f"1{group.name.casefold()}", ("GroupDetailList", partial(_to_group, ctx, group))
+    if "Role" in wanted:
+        for role in ctx.roles():
+            yield f"2{role.name.casefold()}", ("RoleDetailList", partial(_to_role, ctx, role))
     for policy in ctx.policies():
         in_use = ctx.attachment_count(policy.arn) or ctx.boundary_count(policy.arn)
         if ("AWSManagedPolicy" in wanted and in_use) if policy.of_aws else "LocalManagedPolicy" in wanted:
-            key = f"2{policy_key(policy.name, policy.of_aws)}"
+            key = f"3{policy_key(policy.name, policy.of_aws)}"
             yield key, ("Policies", partial(_to_policy, ctx, policy))
 
 
@@ -72,15 +75,33 @@ def _to_group(ctx: Context, group: Group) -> Answer:
     }
 
 
+def _to_role(ctx: Context, role: Role) -> Answer:
+    told: Answer = {
+        "Path": role.path,
+        "RoleName": role.name,
+        "RoleId": role.role_id,
+        "Arn": ctx.arn("role", role.path, role.name),
+        "CreateDate": role.created,
+        "AssumeRolePolicyDocument": Document(role.trust),
+        "InstanceProfileList": [],
+        "RolePolicyList": _inline(role),
+        "AttachedManagedPolicies": _attached(role),
+        "Tags": tag_list(role.tags),
+    }
+    if role.boundary is not None:
+        told["PermissionsBoundary"] = to_boundary(role.boundary)
+    return told
+
+
 def _to_policy(ctx: Context, policy: Policy) -> Answer:
     return {**to_policy_head(ctx, policy), "PolicyVersionList": to_versions(policy)}
 
 
-def _attached(holder: User | Group) -> list[Answer]:
+def _attached(holder: User | Group | Role) -> list[Answer]:
     return [{"PolicyName": name, "PolicyArn": arn} for arn, name in sorted(holder.attached.items())]
 
 
-def _inline(holder: User | Group) -> list[Answer]:
+def _inline(holder: User | Group | Role) -> list[Answer]:
     return [{"PolicyName": name, "PolicyDocument": Document(text)} for name, text in holder.inline.items()]
 
 
@@ -109,8 +130,8 @@ def get_account_summary(ctx: Context, _params: Params) -> Answer:
             "AttachedPoliciesPerGroupQuota": quotas.attached_policies_per_group,
             "UserPolicySizeQuota": quotas.user_policy_size,
             "GroupPolicySizeQuota": quotas.group_policy_size,
-            "Roles": 0,
-            "RolesQuota": 1000,
+            "Roles": len(ctx.state.role_names.ordered(ctx.at)),
+            "RolesQuota": quotas.roles,
             "AccountMFAEnabled": 1,
             "AccountAccessKeysPresent": 0,
             "AccountPasswordPresent": 1,

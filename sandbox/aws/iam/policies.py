@@ -9,7 +9,7 @@ from .model import Document, Policy, PolicyVersion, with_item, without_item
 from .paging import page_items, page_of
 from .shapes import Params
 from .state import policy_key
-from .tags import merged
+from .tags import merged, without
 
 
 def create_policy(ctx: Context, params: Params) -> Answer:
@@ -122,7 +122,7 @@ def set_default_policy_version(ctx: Context, params: Params) -> Answer:
 
 
 def list_entities_for_policy(ctx: Context, params: Params) -> Answer:
-    """Groups before users; there are no roles here. One page may hold the end of one list and the start of another."""
+    """Groups, roles, users. One page may hold the end of one list and the start of another."""
     arn = _find(ctx, params).arn
     kind, usage = params.get("EntityFilter"), params.get("PolicyUsageFilter")
     prefix = params.get("PathPrefix", "/")
@@ -132,6 +132,13 @@ def list_entities_for_policy(ctx: Context, params: Params) -> Answer:
             if arn in group.attached and group.path.startswith(prefix):
                 told = {"GroupName": group.name, "GroupId": group.group_id}
                 found[f"group/{group.name.casefold()}"] = ("PolicyGroups", told)
+    if kind in (None, "Role"):
+        for role in ctx.roles():
+            attached = arn in role.attached and usage != "PermissionsBoundary"
+            bounds = role.boundary == arn and usage != "PermissionsPolicy"
+            if (attached or bounds) and role.path.startswith(prefix):
+                told = {"RoleName": role.name, "RoleId": role.role_id}
+                found[f"role/{role.name.casefold()}"] = ("PolicyRoles", told)
     if kind in (None, "User"):
         for user in ctx.users():
             attached = arn in user.attached and usage != "PermissionsBoundary"
@@ -144,6 +151,23 @@ def list_entities_for_policy(ctx: Context, params: Params) -> Answer:
     for where, told in page:
         answer[where].append(told)
     return answer
+
+
+def tag_policy(ctx: Context, params: Params) -> Answer:
+    policy = _ours(ctx, params)
+    ctx.state.put_policy(replace(policy, tags=merged(ctx, policy.tags, params["Tags"])))
+    return {}
+
+
+def untag_policy(ctx: Context, params: Params) -> Answer:
+    policy = _ours(ctx, params)
+    ctx.state.put_policy(replace(policy, tags=without(policy.tags, params["TagKeys"])))
+    return {}
+
+
+def list_policy_tags(ctx: Context, params: Params) -> Answer:
+    tags, rest = page_items(ctx, params, {tag["Key"]: tag for tag in tag_list(_find(ctx, params).tags)})
+    return {"Tags": tags, **rest}
 
 
 def to_policy_head(ctx: Context, policy: Policy) -> Answer:

@@ -22,6 +22,9 @@ class Quotas:
     user_policy_size: int = 2048
     """All inline policies of a user together."""
     group_policy_size: int = 5120
+    attached_policies_per_role: int = 10
+    role_policy_size: int = 10240
+    roles: int = 1000
     policies: int = 1500
     policy_size: int = 6144
     versions_per_policy: int = 5
@@ -40,6 +43,9 @@ class IamSettings:
     """No page is longer than this, whatever MaxItems says: IAM may return fewer even when there are more."""
     non_member_error: bool = False
     """RemoveUserFromGroup of somebody who is no member: IAM is reported to say nothing; true makes it NoSuchEntity."""
+
+    credential_report_s: float = 0.0
+    """Seconds that GenerateCredentialReport takes."""
 
     def is_unmodifiable(self, user_name: str) -> bool:
         return bool(self.unmodifiable_users) and user_name.casefold() in {n.casefold() for n in self.unmodifiable_users}

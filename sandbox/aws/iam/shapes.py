@@ -27,7 +27,7 @@ class Shape:
     """What a value must be."""
 
     kind: str = "text"
-    """text, integer, boolean, texts (a list) or tags."""
+    """text, integer, boolean, texts (a list), tags or contexts."""
     low: int | None = None
     high: int | None = None
     """Least and greatest length, or value of an integer."""
@@ -35,12 +35,14 @@ class Shape:
     choices: tuple[str, ...] = ()
     saying: str = ""
     """IAM's own sentence for a wrong pattern, where it has one."""
+    longest: int | None = 128
+    """Greatest length of a list's member."""
     secret: bool = False
     """Never repeated in a message."""
 
 
 def _text(low: int, high: int | None, pattern: str | None = None, saying: str = "", *, secret: bool = False) -> Shape:
-    return Shape("text", low, high, re.compile(pattern, re.ASCII) if pattern else None, (), saying, secret)
+    return Shape("text", low, high, re.compile(pattern, re.ASCII) if pattern else None, (), saying, secret=secret)
 
 
 def _one_of(*choices: str) -> Shape:
@@ -53,6 +55,18 @@ _TAG_VALUE = Shape("text", 0, 256, re.compile(_TAG + "*"))
 SHAPES: Mapping[str, Shape] = {
     "userName": _text(1, 64, _NAME, _SAY_NAME),
     "existingUserName": _text(1, 128, _NAME, _SAY_NAME),
+    "roleName": _text(1, 64, _NAME, _SAY_NAME),
+    "roleDescription": _text(0, 1000, r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*"),
+    "roleSessionSeconds": Shape("integer", 3600, 43200),
+    "alias": _text(3, 63, r"[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]"),
+    "actionNames": Shape("texts"),
+    "documents": Shape("texts", longest=131072),
+    "arns": Shape("texts", longest=2048),
+    "resource": _text(1, 2048),
+    "option": _text(1, 64),
+    "contexts": Shape("contexts"),
+    "organizationPolicies": Shape("contexts", high=7),
+    "exclusions": Shape("texts", high=256),
     "name": _text(1, 128, _NAME, _SAY_NAME),
     "deviceName": _text(1, None, _NAME, _SAY_NAME),
     "path": _text(1, 512, r"/|/[\u0021-\u007E]+/", _SAY_PATH),
@@ -147,7 +161,7 @@ def _check_boolean(name: str, _shape: Shape, value: Any) -> bool:
 
 def _check_texts(name: str, shape: Shape, value: Any) -> list[str]:
     texts = _listed(name, shape, value)
-    member = Shape("text", None if shape.choices else 1, 128, shape.pattern, shape.choices)
+    member = Shape("text", None if shape.choices else 1, shape.longest, shape.pattern, shape.choices)
     return [_check_text(f"{name}.{n}.member", member, text) for n, text in enumerate(texts, 1)]
 
 
@@ -166,6 +180,17 @@ def _check_tags(name: str, shape: Shape, value: Any) -> list[dict[str, str]]:
                 "Value": _check_text(f"{at}.value", _TAG_VALUE, tag["Value"]),
             }
         )
+    return checked
+
+
+def _check_contexts(name: str, shape: Shape, value: Any) -> list[dict[str, Any]]:
+    checked = []
+    for n, entry in enumerate(_listed(name, shape, value), 1):
+        key = entry.get("ContextKeyName") if isinstance(entry, Mapping) else None
+        if not isinstance(key, str):
+            raise _refused(f"{name}.{n}.member.contextKeyName", None, "Member must not be null")
+        values = entry.get("ContextKeyValues", [])
+        checked.append({"ContextKeyName": key, "ContextKeyValues": [values] if isinstance(values, str) else values})
     return checked
 
 
@@ -193,4 +218,5 @@ _CHECKS: Mapping[str, Callable[[str, Shape, Any], Any]] = {
     "boolean": _check_boolean,
     "texts": _check_texts,
     "tags": _check_tags,
+    "contexts": _check_contexts,
 }

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .context import Context
-from .model import Group, User
+from .model import Group, Role, User
 from .state import PASSWORD_POLICY
 
 
@@ -16,6 +16,7 @@ def to_snapshot(ctx: Context) -> dict[str, Any]:
         "account": ctx.owner.account_id,
         "users": {user.name: _user(ctx, user) for user in ctx.users()},
         "groups": {group.name: _group(ctx, group) for group in ctx.groups()},
+        "roles": {role.name: _role(ctx, role) for role in ctx.roles()},
         "policies": {
             policy.arn: {
                 "name": policy.name,
@@ -64,6 +65,17 @@ def _group(ctx: Context, group: Group) -> dict[str, Any]:
         "members": [user.name for user in ctx.members_of(group)],
         "attached_policies": sorted(group.attached),
         "inline_policies": dict(group.inline),
+    }
+
+
+def _role(ctx: Context, role: Role) -> dict[str, Any]:
+    return {
+        "role_id": role.role_id,
+        "arn": ctx.arn("role", role.path, role.name),
+        "trust": role.trust,
+        "boundary": role.boundary,
+        "attached_policies": sorted(role.attached),
+        "inline_policies": dict(role.inline),
     }
 
 

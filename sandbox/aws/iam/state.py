@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from .errors import no_such_group, no_such_user
-from .model import Group, PasswordPolicy, Policy, User, VirtualDevice
+from .errors import no_such_group, no_such_role, no_such_user
+from .model import Group, PasswordPolicy, Policy, Report, Role, User, VirtualDevice
 from .tables import Table, Writes
 
 PASSWORD_POLICY = "password-policy"
@@ -24,6 +24,8 @@ class State:
         self.user_names: Table[str] = Table(self.writes)
         self.groups: Table[Group] = Table(self.writes)
         self.group_names: Table[str] = Table(self.writes)
+        self.roles: Table[Role] = Table(self.writes)
+        self.role_names: Table[str] = Table(self.writes)
         self.policies: Table[Policy] = Table(self.writes)
         self.policy_names: Table[str] = Table(self.writes)
         """`<name, case-folded>/aws` or `…/local` → ARN: both may have a policy of one name."""
@@ -37,6 +39,9 @@ class State:
         self.last_used: dict[str, tuple[datetime, str, str]] = {}
         """Access key id → when, service, Region. No change of the account: it has no past and is not counted."""
         self.certificate_bodies: Counter[str] = Counter()
+        self.report: Report | None = None
+        """The latest credential report. No change of the account either."""
+        self.aliases: Table[str] = Table(self.writes)
 
     def put_user(self, user: User) -> None:
         """Creates or replaces a user; the name's entry with it."""
@@ -67,6 +72,22 @@ class State:
         self.group_names.remove(group.name.casefold())
         self.members.pop(group.group_id, None)
 
+    def put_role(self, role: Role) -> None:
+        before = self.roles.get(role.role_id)
+        self.roles.put(role.role_id, role)
+        self.role_names.put(role.name.casefold(), role.role_id)
+        self._count_role(before, role)
+
+    def remove_role(self, role: Role) -> None:
+        self.roles.remove(role.role_id)
+        self.role_names.remove(role.name.casefold())
+        self._count_role(role, None)
+
+    def _count_role(self, before: Role | None, after: Role | None) -> None:
+        _count(self.attachments, before.attached if before else (), after.attached if after else ())
+        bounds = [(one.boundary,) if one is not None and one.boundary else () for one in (before, after)]
+        _count(self.boundaries, *bounds)
+
     def put_policy(self, policy: Policy) -> None:
         self.policies.put(policy.arn, policy)
         self.policy_names.put(policy_key(policy.name, policy.of_aws), policy.arn)
@@ -77,9 +98,9 @@ class State:
 
     def settle(self) -> None:
         """Every write so far is seen by every read from now on, however old a state it is answered from."""
-        for table in (self.users, self.groups, self.policies, self.devices, self.password_policy):
+        for table in (self.users, self.groups, self.roles, self.policies, self.devices, self.password_policy):
             table.settle()
-        for names in (self.user_names, self.group_names, self.policy_names):
+        for names in (self.user_names, self.group_names, self.role_names, self.policy_names, self.aliases):
             names.settle()
 
     def _index_user(self, before: User | None, after: User | None) -> None:
@@ -138,6 +159,17 @@ class View:
             raise no_such_group(name)
         return group
 
+    def find_role(self, name: str) -> Role | None:
+        role_id = self.state.role_names.get(name.casefold(), self.at)
+        return None if role_id is None else self.state.roles.get(role_id, self.at)
+
+    def role(self, name: str) -> Role:
+        """As `find_role`; raises NoSuchEntity."""
+        role = self.find_role(name)
+        if role is None:
+            raise no_such_role(name)
+        return role
+
     def users(self) -> Iterator[User]:
         """All, by name."""
         for key in self.state.user_names.ordered(self.at):
@@ -150,6 +182,12 @@ class View:
             group = self.find_group(key)
             if group is not None:
                 yield group
+
+    def roles(self) -> Iterator[Role]:
+        for key in self.state.role_names.ordered(self.at):
+            role = self.find_role(key)
+            if role is not None:
+                yield role
 
     def policies(self) -> Iterator[Policy]:
         for key in self.state.policy_names.ordered(self.at):
@@ -176,12 +214,14 @@ class View:
     def attachment_count(self, arn: str) -> int:
         if self.at is None:
             return self.state.attachments[arn]
-        return sum(arn in holder.attached for holders in (self.users(), self.groups()) for holder in holders)
+        return sum(
+            arn in holder.attached for holders in (self.users(), self.groups(), self.roles()) for holder in holders
+        )
 
     def boundary_count(self, arn: str) -> int:
         if self.at is None:
             return self.state.boundaries[arn]
-        return sum(user.boundary == arn for user in self.users())
+        return sum(one.boundary == arn for holders in (self.users(), self.roles()) for one in holders)
 
 
 def policy_key(name: str, of_aws: bool) -> str:

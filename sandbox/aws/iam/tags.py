@@ -30,6 +30,12 @@ def merged(ctx: Context, before: Mapping[str, str], given: Iterable[Mapping[str,
     return dict(sorted(result.items()))
 
 
+def without(before: Mapping[str, str], keys: Iterable[str]) -> Mapping[str, str]:
+    """Tags after those keys were taken away; their case does not matter."""
+    gone = {key.casefold() for key in keys}
+    return {key: value for key, value in before.items() if key.casefold() not in gone}
+
+
 def tag_user(ctx: Context, params: Params) -> Answer:
     user = ctx.user(params["UserName"])
     ctx.put_user(replace(user, tags=merged(ctx, user.tags, params["Tags"])))
@@ -38,8 +44,7 @@ def tag_user(ctx: Context, params: Params) -> Answer:
 
 def untag_user(ctx: Context, params: Params) -> Answer:
     user = ctx.user(params["UserName"])
-    gone = {key.casefold() for key in params["TagKeys"]}
-    ctx.put_user(replace(user, tags={k: v for k, v in user.tags.items() if k.casefold() not in gone}))
+    ctx.put_user(replace(user, tags=without(user.tags, params["TagKeys"])))
     return {}
 
 

@@ -36,7 +36,7 @@ def create_user(ctx: Context, params: Params) -> Answer:
         path=params.get("Path", "/"),
         created=ctx.date,
         tags=merged(ctx, {}, params.get("Tags", ())),
-        boundary=_checked_boundary(ctx, params.get("PermissionsBoundary")),
+        boundary=checked_boundary(ctx, params.get("PermissionsBoundary")),
     )
     ctx.put_user(user)
     return {"User": to_user(ctx, user, full=True)}
@@ -76,7 +76,7 @@ def delete_user(ctx: Context, params: Params) -> Answer:
 
 def put_user_permissions_boundary(ctx: Context, params: Params) -> Answer:
     user = ctx.user(params["UserName"])
-    ctx.put_user(replace(user, boundary=_checked_boundary(ctx, params["PermissionsBoundary"])))
+    ctx.put_user(replace(user, boundary=checked_boundary(ctx, params["PermissionsBoundary"])))
     return {}
 
 
@@ -112,7 +112,8 @@ def to_boundary(arn: str) -> Answer:
     return {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn}
 
 
-def _checked_boundary(ctx: Context, arn: str | None) -> str | None:
+def checked_boundary(ctx: Context, arn: str | None) -> str | None:
+    """The boundary to be; raises NoSuchEntity, PolicyNotAttachable."""
     if arn is None:
         return None
     policy = ctx.policy(arn)
