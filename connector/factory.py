@@ -15,6 +15,7 @@ from connector.clock import SystemClock
 from connector.errors import SecretError, SettingProblem, SettingsError
 from connector.model.results import Wait
 from connector.plan.rules import Rules
+from connector.plan.schema import Schema, SchemaProblem, to_schema
 from connector.ports import Clock, MayCall
 from connector.provision import Means, Provisioning
 from connector.refresh import Refreshing
@@ -22,6 +23,10 @@ from connector.secrets import load_opener, load_sealer
 from connector.settings import PREFIX, Settings
 
 T = TypeVar("T")
+
+SCHEMAS = Path(__file__).parent / "schemas"
+BUILT_IN = ("accountSchema", "entitlementSchema")
+"""The schemas of IDHub's guide, by the names that it gives them."""
 
 ACCOUNT_RETRY_S = 1.0
 """Seconds until GetCallerIdentity is asked again after it failed for another reason than our credentials."""
@@ -82,6 +87,11 @@ def build(
     problems: list[SettingProblem] = []
     sealer = _load(settings.idhub_key, load_sealer, "IDHUB_KEY", problems)
     opener = _load(settings.connector_key, load_opener, "CONNECTOR_KEY", problems)
+    rules = Rules(
+        programmatic_access=settings.enable_programmatic_access,
+        account_schema=_load_schema(settings.account_schema, "ACCOUNT_SCHEMA", problems),
+        path_prefix=settings.path_prefix,
+    )
     if problems:
         raise SettingsError(tuple(problems))
     clock = clock or SystemClock()
@@ -99,7 +109,7 @@ def build(
         sealer=sealer,
         opener=opener,
         reset_required=settings.change_password_next_sign_in,
-        rules=Rules(programmatic_access=settings.enable_programmatic_access),
+        rules=rules,
     )
     return Connector(settings, account, api, means)
 
@@ -112,6 +122,25 @@ def _load(path: Path | None, load: Callable[[Path], T], name: str, problems: lis
     except SecretError as error:
         problems.append(SettingProblem(f"{PREFIX}{name}", str(error)))
         return None
+
+
+def _load_schema(given: str | None, name: str, problems: list[SettingProblem]) -> Schema | None:
+    """A schema by its built-in name, from a file, or as it stands."""
+    if given is None:
+        return None
+    built_in = SCHEMAS / f"{given}.json"
+    try:
+        if given.lstrip().startswith(("{", "[")):
+            return to_schema(given)
+        if given in BUILT_IN:
+            return to_schema(built_in.read_text(encoding="utf-8"))
+        return to_schema(Path(given).read_text(encoding="utf-8"))
+    except SchemaProblem as problem:
+        problems.append(SettingProblem(name, str(problem)))
+    except (OSError, UnicodeDecodeError) as error:
+        known = ", ".join(BUILT_IN)
+        problems.append(SettingProblem(name, f"{given}: no file that can be read ({error}); built in are {known}"))
+    return None
 
 
 def _to_api(settings: Settings) -> BotoApi:

@@ -23,13 +23,15 @@ from connector.drift.account import (
     own_writes_of,
     says_more,
     to_change,
+    within,
 )
 from connector.model.iam import AccountRecord, Facet, Item, UserState
+from connector.model.refreshes import RefreshReason
 from connector.model.results import AccountChange, Wait
 from connector.plan.names import is_user_name
 from connector.ports import Clock, MayCall
 
-ORIGIN = "FOREIGN"
+ORIGIN, OURS = "FOREIGN", "IDHUB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,17 @@ class Refreshing:
         except AwsError as error:
             return self._after(error, attempt)
         now = self._clock.now()
-        cause = Cause(ORIGIN, occurred_at or now, actor, event_ids=event_ids)
+        renamed = occurred_at if reason == RefreshReason.RENAME else None
+        origin = ORIGIN if renamed is None else OURS
+        cause = Cause(origin, occurred_at or now, actor, event_ids=event_ids)
         if state.identity is None:
+            if within(renamed, now, self._window):
+                # IAM has not told everywhere yet that it gave the user this name.
+                return Wait(self._pace.propagating.seconds(attempt), "propagating", {"action": "GetUser"})
             return self._absent(last_known, now, cause)
         if is_gone(last_known, state.identity, now, self._window):
             return Refreshed()
-        return self._present(aws_account_id, state, last_known, now, cause)
+        return self._present(aws_account_id, state, last_known, now, cause, renamed=renamed)
 
     def _read(self, line: Line, user_name: str, facets: Iterable[Facet]) -> UserState:
         identity = read_identity(line.ask, user_name)
@@ -103,14 +110,24 @@ class Refreshing:
         return UserState(identity, told)
 
     def _present(
-        self, aws_account_id: str, told: UserState, last: AccountRecord | None, now: datetime, cause: Cause
+        self,
+        aws_account_id: str,
+        told: UserState,
+        last: AccountRecord | None,
+        now: datetime,
+        cause: Cause,
+        *,
+        renamed: datetime | None,
     ) -> Refreshed:
         state = overlay(told, own_writes_of(last, told.identity), now, self._window)
         after = merge_reading(last, aws_account_id, state, now, window=self._window)
         if state != told:
             # The reading is older than our own change: what it says of the rest is looked at once more.
             after = replace(after, look_again_at=now + self._window)
-        change = to_change(last, after, diff_account(fill_unknown(last, after), after), cause)
+        if renamed is not None:
+            after = replace(after, changed_at=max(renamed, after.changed_at or renamed))
+        fields = diff_account(fill_unknown(last, after), after)
+        change = to_change(last, after, fields, cause, renamed=renamed is not None)
         return Refreshed(after if change is not None or says_more(last, after) else None, change)
 
     def _absent(self, last: AccountRecord | None, now: datetime, cause: Cause) -> Refreshed:

@@ -109,6 +109,11 @@ class Settings(BaseModel):
     """A file with the connector's private JWK, which opens `credential`."""
     change_password_next_sign_in: bool = False
     """The guide's changePasswordNextSignIn: whether a password that was set must be changed at sign-in."""
+    account_schema: str | None = Field(None, validation_alias=_shared("ACCOUNT_SCHEMA"))
+    """The guide's ACCOUNT_SCHEMA: IDHub's schema of accounts as a file's path, the built-in name `accountSchema`, or
+    the JSON itself. Without it every attribute is taken."""
+    path_prefix: str = Field("/", pattern=r"^/([!-~]*/)?$")
+    """New users are made under this path, and no path outside it is taken."""
     enable_programmatic_access: bool = False
     """The guide's enableProgrammaticAccess: ENABLE_ACCOUNT brings back the access keys and other credentials that were active."""
     mark_key: SecretStr | None = None

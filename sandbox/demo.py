@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -34,12 +35,13 @@ from .world import World, world
 EXIT_INTERRUPTED = 130
 
 
-def main(*, once: bool, verbose: bool) -> int:
+def main(*, once: bool, verbose: bool, registry: bool = False, keycloak: bool = False) -> int:
     """Run the demo; returns the exit code."""
     console = Console(highlight=False)
     configure_logs(level="INFO" if verbose else "ERROR")
     try:
-        with world(lambda line: console.print(line, soft_wrap=True)) as the_world:
+        say = partial(console.print, soft_wrap=True, markup=False)
+        with world(say, registry=registry, keycloak=keycloak) as the_world:
             return asyncio.run(_run(console, the_world, once=once))
     except (SandboxError, StreamsError) as error:
         console.print(Text(f"idhub-aws sandbox: {error}", "red"), soft_wrap=True)
@@ -151,10 +153,12 @@ def _print_verdict(console: Console, player: Player) -> None:
 
 def _print_invitation(console: Console, the_world: World) -> None:
     settings = the_world.settings
+    registry = f" SCHEMA_REGISTRY_URL={settings.schema_registry_url}" if settings.schema_registry_url else ""
     command = "idhub-aws" if shutil.which("idhub-aws") else sys.argv[0]
     console.print(
         "\nThe world stays up until Ctrl-C. In another terminal:\n"
-        f"  export KAFKA_BOOTSTRAP_SERVERS={settings.bootstrap_servers} IDHUB_AWS_TOPIC_PREFIX={settings.topic_prefix}\n"
+        f"  export KAFKA_BOOTSTRAP_SERVERS={settings.bootstrap_servers} IDHUB_AWS_TOPIC_PREFIX={settings.topic_prefix}"
+        f"{registry}\n"
         f"  {command} send create bob --account {DEFAULT_ACCOUNT} --group developers\n"
         f"  {command} watch --since 10m",
         soft_wrap=True,

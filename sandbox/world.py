@@ -42,8 +42,8 @@ class World:
 
 
 @contextmanager
-def world(say: Callable[[str], None]) -> Iterator[World]:
-    """Bring everything up; it ends in order, whatever happens inside.
+def world(say: Callable[[str], None], *, registry: bool = False, keycloak: bool = False) -> Iterator[World]:
+    """Bring everything up; it ends in order, whatever happens inside. `registry`, `keycloak`: those real servers too.
 
     Raises:
         SandboxError: a part cannot be had; says which, why, and the way out.
@@ -53,6 +53,9 @@ def world(say: Callable[[str], None]) -> Iterator[World]:
         servers, prefix = _kafka(stack, say)
         aws = stack.enter_context(StandInProcess())
         say(f"AWS stand-in   {aws.url}  account {DEFAULT_ACCOUNT}")
+        with_registry = _registry(stack, say) if registry else {}
+        if keycloak:
+            _keycloak(stack, say)
         key = RSAKey.generate_key(2048, {"kid": "idhub-sandbox", "use": "enc"})
         public = home / "idhub.public.jwk"
         public.write_text(json.dumps(key.as_dict(private=False)), encoding="utf-8")
@@ -60,6 +63,7 @@ def world(say: Callable[[str], None]) -> Iterator[World]:
         settings = load_settings(
             {
                 "KAFKA_BOOTSTRAP_SERVERS": servers,
+                **with_registry,
                 "IDHUB_AWS_TOPIC_PREFIX": prefix,
                 "IDHUB_AWS_GROUP": prefix,
                 "IDHUB_AWS_ACCESS_KEY_ID": connector_key(),
@@ -87,3 +91,18 @@ def _kafka(stack: ExitStack, say: Callable[[str], None]) -> tuple[str, str]:
     broker = stack.enter_context(KafkaBroker())
     say(f"Apache Kafka   {broker.bootstrap}")
     return broker.bootstrap, "idhub.aws"
+
+
+def _registry(stack: ExitStack, say: Callable[[str], None]) -> dict[str, str]:
+    """The setting that points at a schema registry of this world's own."""
+    from sandbox.registry import RegistryServer  # noqa: PLC0415 - few ask for it
+
+    registry = stack.enter_context(RegistryServer())
+    say(f"registry       {registry.url}")
+    return {"SCHEMA_REGISTRY_URL": registry.url}
+
+
+def _keycloak(stack: ExitStack, say: Callable[[str], None]) -> None:
+    from sandbox.keycloak import KeycloakServer  # noqa: PLC0415 - few ask for it
+
+    say(stack.enter_context(KeycloakServer()).advice())

@@ -8,7 +8,6 @@ import asyncio
 import errno
 import importlib
 import io
-import json
 import os
 import signal
 import sys
@@ -21,6 +20,8 @@ import typer
 
 from connector import VERSION
 from connector.errors import ConnectorError, SettingsError
+
+from .schema_commands import attach as attach_schemas
 
 if TYPE_CHECKING:
     from connector.settings import Settings
@@ -107,6 +108,9 @@ def _run(work: Coroutine[Any, Any, int]) -> None:
 def _quiet_logs(settings: "Settings") -> None:
     """For commands that print: only what went wrong is logged besides."""
     _logs(settings.model_copy(update={"log_level": "WARNING"}))
+
+
+attach_schemas(app, _settings, _quiet_logs, _run)
 
 
 @app.callback(invoke_without_command=True)
@@ -242,6 +246,8 @@ def topics_acls(
     settings = _settings()
     by_slug = {slug(name): name for name in ROLES}
     given = dict(one.partition("=")[::2] for one in principal or ())
+    if bare := [name for name, who in given.items() if not who]:
+        raise _fail(f"--principal {', '.join(bare)}: write ROLE=PRINCIPAL", EXIT_USAGE)
     if wrong := [name for name in (*(role or ()), *given) if name not in by_slug]:
         raise _fail(f"no role {', '.join(wrong)}; there are {', '.join(by_slug)}", EXIT_USAGE)
     lines = acl_commands(
@@ -336,7 +342,7 @@ def send(
     )
 
     async def run() -> int:
-        from .show import print_reply
+        from .show import print_reply, to_json
 
         try:
             reply = await send_request(settings, options)
@@ -345,7 +351,7 @@ def send(
         except TimeoutError as error:
             raise _fail(str(error), EXIT_NO_REPLY) from None
         if as_json:
-            typer.echo(json.dumps(reply, default=str))
+            typer.echo(to_json(reply))
         else:
             print_reply(reply)
         return EXIT_OF_STATUS.get(reply["status"], EXIT_FAILED)
@@ -409,6 +415,8 @@ def sandbox(
         bool, typer.Option("--once", help="End after the story; exit code 0 only if all came out as expected.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the worker's log too.")] = False,
+    registry: Annotated[bool, typer.Option("--registry", help="With a real schema registry (159 MB, once).")] = False,
+    keycloak: Annotated[bool, typer.Option("--keycloak", help="With a real Keycloak (177 MB, once).")] = False,
 ) -> None:
     """The whole world on this machine: a real Kafka, a strict AWS stand-in, a worker, and a story of requests to watch.
 
@@ -421,7 +429,7 @@ def sandbox(
         if error.name is not None and error.name.split(".")[0] == "sandbox":
             raise _fail("this installation has no sandbox; use a checkout or the full wheel") from None
         raise
-    raise typer.Exit(demo.main(once=once, verbose=verbose))
+    raise typer.Exit(demo.main(once=once, verbose=verbose, registry=registry, keycloak=keycloak))
 
 
 def main() -> None:

@@ -70,6 +70,19 @@ def _works_for(task: "asyncio.Task[Any]", parts: list[Any]) -> bool:
     return any(worker is part for part in parts)
 
 
+def abandon_commit(consumer: Any) -> None:
+    """End what a cancelled `commit` leaves behind.
+
+    aiokafka shields the request that is on its way. Left alone, it is answered whenever the broker comes back, and
+    what it then raises is retrieved by nobody and told to the log with a traceback.
+    """
+    coordinator = getattr(consumer, "_coordinator", None)
+    for task in asyncio.all_tasks():
+        coro = task.get_coro()
+        if getattr(coro, "__name__", "") == "_do_commit_offsets" and _works_for(task, [coordinator]):
+            task.cancel()
+
+
 def broken(consumer: Any) -> BaseException | None:
     """What ended a background task of a group consumer, which then returns nothing for ever and says nothing."""
     for task in (

@@ -217,6 +217,7 @@ class Outbox:
             messages.append(self._account(incoming.key, outcome.account, incoming.partition, incoming.carried))
         if outcome.change is not None:
             messages.append(self._change(incoming.key, outcome.change, incoming.carried, whole=whole_change))
+        messages += (self._refresh(refresh) for refresh in outcome.refreshes)
         return messages
 
     def repeat(
@@ -355,6 +356,12 @@ class Outbox:
         )
         look = (look_again_header(account.look_again_at),) if account.look_again_at is not None else ()
         return Message(self._topics.accounts, key, value, (*look, *carried, *event), partition)
+
+    def _refresh(self, refresh: Refresh) -> Message:
+        """For the lane of another user, wherever it is."""
+        key = keys.user_key(refresh.aws_account_id, refresh.user_name).encode()
+        fields = refreshes.from_refresh(refresh)
+        return Message(self._topics.refreshes, key, self._codec.encode(self._topics.refreshes, refreshes.NAME, fields))
 
     def _change(
         self, key: bytes, change: AccountChange, carried: tuple[headers.Header, ...], *, whole: bool = True

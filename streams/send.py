@@ -35,12 +35,14 @@ log = structlog.get_logger(__name__)
 
 OPERATIONS = {
     "create": "CREATE_ACCOUNT",
+    "update": "UPDATE_ACCOUNT",
     "delete": "DELETE_ACCOUNT",
     "disable": "DISABLE_ACCOUNT",
     "enable": "ENABLE_ACCOUNT",
     "reset": "RESET_PASSWORD",
     "grant": "GRANT_ENTITLEMENTS",
     "revoke": "REVOKE_ENTITLEMENTS",
+    "set": "SET_ENTITLEMENTS",
 }
 """The short words of the command line; any other operation is given by its full name."""
 

@@ -3,8 +3,10 @@
 What records say was written by others: it is printed as it is, never taken for markup or for a terminal's commands.
 """
 
+import json
 import sys
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -37,6 +39,21 @@ def terminal() -> Console:
 def harmless(text: object) -> str:
     """Text of others on one line, without the characters that command a terminal."""
     return str(text).translate(_CONTROL)
+
+
+def to_json(value: Any) -> str:
+    """One line for a program: times in ISO 8601; bytes, which are a record inside the record, by their size."""
+    return json.dumps(value, default=_plain)
+
+
+def _plain(value: object) -> str:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case bytes():
+            return f"{len(value)} bytes"
+        case _:
+            return str(value)
 
 
 def styled(word: str) -> Text:

@@ -1,7 +1,6 @@
 """What the command `watch` does: follow topics, filtered, as lines for a person or JSON for a program."""
 
 import asyncio
-import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,7 +18,7 @@ from .admin import ANSWER_S, answering, need_topics
 from .away import Away, describe
 from .clients import end
 from .errors import BrokerAway
-from .show import event_line, terminal
+from .show import event_line, terminal, to_json
 from .topics import BY_NAME, TopicNames
 from .wire import decode_record
 from .wire.codec import Codec
@@ -155,8 +154,8 @@ async def _follow(
 
 async def _seek(consumer: Any, partitions: list[Any], since: datetime) -> None:
     at = max(0, int(since.timestamp() * 1000))
+    ends = await consumer.end_offsets(partitions)  # first: what comes between the two questions is not to be missed
     found = await consumer.offsets_for_times(dict.fromkeys(partitions, at))
-    ends = await consumer.end_offsets(partitions)
     for tp in partitions:
         consumer.seek(tp, found[tp].offset if found.get(tp) else ends[tp])
 
@@ -175,7 +174,7 @@ def _show(
         return
     if as_json:
         where = {"topic": record.topic, "partition": record.partition, "offset": record.offset, "timestamp": at}
-        say(json.dumps({"kind": kind, **where, "record": fields}, default=_plain))
+        say(to_json({"kind": kind, **where, "record": fields}))
     else:
         say(Text.assemble((f"{at:%Y-%m-%d %H:%M:%S}Z ", "dim"), event_line(kind, fields)))
 
@@ -197,14 +196,3 @@ def _dead_letter(record: Any) -> dict[str, Any]:
     key = (record.key or b"").decode("utf-8", "replace")
     told = {name: header_value(record.headers, name) for name in DEAD_LETTER}
     return {"key": key, "userName": key.rpartition("/")[2], **told}
-
-
-def _plain(value: object) -> str:
-    """How JSON shows what it has no form for. Bytes are an inner record: their size is enough here."""
-    match value:
-        case datetime():
-            return value.isoformat()
-        case bytes():
-            return f"{len(value)} bytes"
-        case _:
-            return str(value)

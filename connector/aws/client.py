@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import boto3
+import botocore
 import botocore.exceptions as boto
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
@@ -105,6 +106,8 @@ class BotoApi:
             max_pool_connections=settings.connections,
             # The plans are ours and tested, and IAM checks again.
             parameter_validation=False,
+            # botocore puts its own together anew for every call.
+            user_agent=f"Boto3/{boto3.__version__} Botocore/{botocore.__version__}",
             tcp_keepalive=True,
         )
         self._clients = {
@@ -114,6 +117,7 @@ class BotoApi:
         self._methods: dict[str, Callable[..., Mapping[str, Any]]] = {}
         for service, client in self._clients.items():
             guard_client(client)
+            _remember_endpoints(client)
             # One attempt is all that is configured; without its handler nothing is even considered.
             client.meta.events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
             of_python = client.meta.method_to_api_mapping
@@ -164,6 +168,20 @@ def open_api(settings: ClientSettings) -> BotoApi:
 
 def _is(service: str, action: str) -> bool:
     return (service == "sts") == (action in OF_STS)
+
+
+def _remember_endpoints(client: Any) -> None:
+    """Resolve the endpoint of each operation once: in IAM and STS it does not depend on a call's parameters."""
+    resolver = client._ruleset_resolver  # noqa: SLF001 - no public way to it; tests hold it
+    resolve, known = resolver.construct_endpoint, {}
+
+    def construct_endpoint(operation_model: Any, call_args: Any, request_context: Any) -> Any:
+        name = operation_model.name
+        if name not in known:
+            known[name] = resolve(operation_model, call_args, request_context)
+        return known[name]
+
+    resolver.construct_endpoint = construct_endpoint
 
 
 def _to_datetime(text: str) -> datetime:

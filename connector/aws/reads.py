@@ -4,10 +4,11 @@ boto3's paginators are not used: there is none for ListServiceSpecificCredential
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from connector.model.iam import PASSWORD_ITEM, Facet, Identity, Item
+from connector.plan.documents import fingerprint
 
 from .errors import AwsError, ErrorClass
 
@@ -108,6 +109,21 @@ def read_items(ask: Ask, user_name: str, facet: Facet) -> tuple[Item, ...] | Non
         if error.kind is ErrorClass.MISSING:
             return None
         raise
+
+
+def read_document(ask: Ask, user_name: str, item: Item) -> Item:
+    """An inline policy with the fingerprint of its document as detail; as it was where it is gone meanwhile.
+
+    Raises:
+        AwsError: of any class but MISSING.
+    """
+    try:
+        told = ask("GetUserPolicy", {"UserName": user_name, "PolicyName": item.id})
+    except AwsError as error:
+        if error.kind is ErrorClass.MISSING:
+            return item
+        raise
+    return replace(item, detail=fingerprint(told["PolicyDocument"]))
 
 
 def _read_login(ask: Ask, user_name: str) -> tuple[Item, ...]:

@@ -245,6 +245,12 @@ def _item_changes(name: str, before: tuple[Item, ...], after: tuple[Item, ...]) 
             changes.append(FieldChange(name, None, item.id))
         elif was.status != item.status:
             changes.append(FieldChange(f"{name}/{item.id}", was.status, item.status))
+        elif (
+            name == FIELDS[Facet.INLINE_POLICIES]
+            and None not in (was.detail, item.detail)
+            and was.detail != item.detail
+        ):
+            changes.append(FieldChange(f"{name}/{item.id}", was.detail, item.detail))
     return changes
 
 
@@ -255,12 +261,16 @@ def to_change(
     cause: Cause,
     *,
     created: bool = False,
+    renamed: bool = False,
 ) -> AccountChange | None:
     """The change to publish; None where nothing differs and the user is no stranger.
 
     `created`: the connector itself created the user, so that it is not merely seen for the first time.
+    `renamed`: the same of a name that the connector gave to a user.
     """
     kind = _kind(last, now, fields, created=created)
+    if renamed and kind in {ChangeKind.DISCOVERED, ChangeKind.CREATED}:
+        kind = ChangeKind.RENAMED
     if kind is None:
         return None
     return AccountChange(

@@ -73,6 +73,17 @@ class CreateAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateAccount:
+    """Change the path, the attributes (in tags) and the tags, and the name of a user. What is not named stays."""
+
+    attributes: Mapping[str, AttributeValue]
+    """A value is set, null clears, a missing key is left as it is."""
+    tags: Mapping[str, str]
+    remove_tags: tuple[str, ...] = ()
+    new_user_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteAccount:
     """Remove every credential and entitlement of the user, then the user."""
 
@@ -110,6 +121,13 @@ class RevokeEntitlements:
 
 
 @dataclass(frozen=True, slots=True)
+class SetEntitlements:
+    """Exactly these, whatever the user has now."""
+
+    entitlements: tuple[Entitlement, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class UnsupportedOperation:
     """An operation that this version cannot run; answered REJECTED."""
 
@@ -118,12 +136,14 @@ class UnsupportedOperation:
 
 Body = (
     CreateAccount
+    | UpdateAccount
     | DeleteAccount
     | DisableAccount
     | EnableAccount
     | ResetPassword
     | GrantEntitlements
     | RevokeEntitlements
+    | SetEntitlements
     | UnsupportedOperation
 )
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from .iam import AccountRecord, Item
+from .refreshes import Refresh
 from .requests import Approval, Operation, RequestedBy
 
 
@@ -188,6 +189,8 @@ class Outcome:
     account: AccountRecord | None = None
     """None: nothing new is known of the user."""
     change: AccountChange | None = None
+    refreshes: tuple[Refresh, ...] = ()
+    """For the lanes of other users: a renamed one's new name."""
 
 
 @dataclass(frozen=True, slots=True)

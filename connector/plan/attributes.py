@@ -5,13 +5,15 @@ AWS STS"). What does not fit is refused with every reason at once: nothing is cu
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from connector.errors import RequestRefused
-from connector.model.requests import AttributeValue, CreateAccount
+from connector.model.requests import AttributeValue, CreateAccount, UpdateAccount
 
 from .names import OWN_TAGS, REQUEST_ID_TAG, is_path, request_tag
+from .rules import Rules
+from .schema import Checked, check_attributes
 
 MAX_TAGS = 50
 MAX_KEY = 128
@@ -25,59 +27,94 @@ NOT_TAGS = frozenset({"path", "userName", "arn"})
 
 @dataclass(frozen=True, slots=True)
 class UserAttributes:
-    """What CreateUser takes of a request, and why it would not."""
+    """What IAM is to hold of a request's attributes and tags, and why it could not."""
 
-    path: str
-    tags: tuple[tuple[str, str], ...]
+    path: str | None
+    """None: as it is."""
+    tags: Mapping[str, str]
+    cleared: tuple[str, ...]
+    """Keys of tags that are to go."""
     problems: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-def to_user_attributes(body: CreateAccount, user_name: str, request_id: str) -> UserAttributes:
-    """Attributes and tags of a request as a path and tags, ours included.
+def to_user_attributes(
+    body: CreateAccount | UpdateAccount, user_name: str, rules: Rules, *, request_id: str | None = None
+) -> UserAttributes:
+    """Attributes and tags of a request as a path and tags; those of a creation (`request_id`) with the connector's own.
 
     Raises:
         RequestRefused: RESERVED_TAG, when the request asks for a tag that belongs to the connector.
     """
-    problems: list[str] = []
-    tags: dict[str, str] = {}
-    for name, value in body.attributes.items():
-        if name in NOT_TAGS or value is None:
-            continue
-        if isinstance(value, tuple):
-            problems.append(f"{name}: a tag holds one value and not {len(value)}; join them into one string")
-            continue
-        tags[name] = value
+    creating = isinstance(body, CreateAccount)
+    checked = Checked(body.attributes)
+    if rules.account_schema is not None:
+        checked = check_attributes(rules.account_schema, body.attributes, creating=creating)
+    problems = list(checked.problems)
+    tags, cleared = _split(checked.attributes, problems)
     for name, value in body.tags.items():
         if name in tags:
             problems.append(f"{name}: given as an attribute and as a tag; leave one out")
         tags[name] = value
-    _refuse_reserved(tags)
-    path = _to_path(body.attributes.get("path"), problems)
-    wanted = body.attributes.get("userName")
-    if wanted is not None and (not isinstance(wanted, str) or wanted.casefold() != user_name.casefold()):
+    remove = body.remove_tags if isinstance(body, UpdateAccount) else ()
+    problems += [f"{name}: to be set and to be removed; leave one out" for name in remove if name in tags]
+    cleared += [name for name in remove if name not in cleared]
+    _refuse_reserved((*tags, *cleared))
+    path = _to_path(checked.attributes, rules, problems, creating=creating)
+    names = {user_name.casefold()}
+    if isinstance(body, UpdateAccount) and body.new_user_name is not None:
+        names.add(body.new_user_name.casefold())
+    wanted = checked.attributes.get("userName")
+    if wanted is not None and (not isinstance(wanted, str) or wanted.casefold() not in names):
         problems.append(f"userName: {wanted!r} differs from the request's userName {user_name!r}")
     problems.extend(_tag_problems(tags))
-    tags[REQUEST_ID_TAG] = request_tag(request_id)
+    if request_id is not None:
+        tags[REQUEST_ID_TAG] = request_tag(request_id)
     if len(tags) > MAX_TAGS:
         problems.append(f"{len(tags)} tags with the connector's own; IAM allows {MAX_TAGS}")
-    return UserAttributes(path, tuple(tags.items()), tuple(problems))
+    return UserAttributes(path, tags, tuple(cleared), tuple(problems), checked.notes)
 
 
-def _refuse_reserved(tags: Mapping[str, str]) -> None:
-    reserved = sorted(name for name in tags if name.casefold().startswith(OWN_TAGS))
+def _split(attributes: Mapping[str, AttributeValue], problems: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Attributes that become tags, and those that are null: nothing to write where an account is made."""
+    tags: dict[str, str] = {}
+    cleared: list[str] = []
+    for name, value in attributes.items():
+        if name in NOT_TAGS:
+            continue
+        if value is None:
+            cleared.append(name)
+        elif isinstance(value, tuple):
+            problems.append(f"{name}: a tag holds one value and not {len(value)}; join them into one string")
+        else:
+            tags[name] = value
+    return tags, cleared
+
+
+def _refuse_reserved(names: Iterable[str]) -> None:
+    reserved = sorted(name for name in names if name.casefold().startswith(OWN_TAGS))
     if reserved:
         raise RequestRefused("RESERVED_TAG", f"{', '.join(reserved)}: tags under {OWN_TAGS} belong to the connector")
 
 
-def _to_path(value: AttributeValue, problems: list[str]) -> str:
+def _to_path(
+    attributes: Mapping[str, AttributeValue], rules: Rules, problems: list[str], *, creating: bool
+) -> str | None:
+    """A path that is given; for a new user, or one whose path is cleared, the operator's own, else the root."""
+    if "path" not in attributes and not creating:
+        return None
+    value = attributes.get("path")
     if value is None:
-        return "/"
-    if isinstance(value, str) and is_path(value):
-        return value
-    problems.append(
-        f"path: {value!r} is no path; it begins and ends with / and has at most 512 printable ASCII characters"
-    )
-    return "/"
+        return rules.path_prefix
+    if not isinstance(value, str) or not is_path(value):
+        problems.append(
+            f"path: {value!r} is no path; it begins and ends with / and has at most 512 printable ASCII characters"
+        )
+    elif not value.startswith(rules.path_prefix):
+        problems.append(
+            f"path: {value} lies outside {rules.path_prefix}, the only place for users (IDHUB_AWS_PATH_PREFIX)"
+        )
+    return value if isinstance(value, str) else None
 
 
 def _tag_problems(tags: Mapping[str, str]) -> list[str]:

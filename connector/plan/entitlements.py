@@ -1,14 +1,15 @@
 """Entitlements of a request as things of IAM: one row per kind, each with the calls that grant and revoke it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from connector.model.iam import Facet, Item
+from connector.model.iam import BOUNDARY_ITEM, Facet, Item, UserState
 from connector.model.requests import Entitlement, EntitlementType
 from connector.model.results import ReplyError, StepOutcome
 
 from .calls import Call, Context, Effect, Seen, Step, ensure, remove
-from .names import aws_policy_arn, customer_policy_arn, is_name, is_policy_name, to_arn
+from .documents import fingerprint, to_document
+from .names import DENY_POLICY, aws_policy_arn, customer_policy_arn, is_name, is_policy_name, to_arn
 
 
 class _Unusable(ValueError):
@@ -28,6 +29,23 @@ class Kind:
     revoke: str
     parameter: str
     """The parameter of both calls that takes the item's id."""
+
+    def key(self, item: Item) -> str:
+        """Of the step; there is one boundary, whichever it is."""
+        return self.prefix if self.facet is Facet.IDENTITY else f"{self.prefix}:{item.key}"
+
+    def effect(self, item: Item, *, present: bool) -> Effect:
+        """What a reading will show afterwards."""
+        shown = Item(BOUNDARY_ITEM, detail=item.id) if self.facet is Facet.IDENTITY else item
+        return Effect(self.facet, shown, present)
+
+    def is_in(self, state: UserState, item: Item, *, exactly: bool) -> bool:
+        """Whether a reading shows it; `exactly`: with the same document, where it has one."""
+        if self.facet is Facet.IDENTITY:
+            return state.identity is not None and state.identity.boundary == item.id
+        if not (exactly and self.facet is Facet.INLINE_POLICIES):
+            return state.has(self.facet, item.id)
+        return any(one.key == item.key and one.detail == item.detail for one in state.items.get(self.facet, ()))
 
 
 def _to_group(name: str, account: str, partition: str) -> Item:
@@ -64,6 +82,22 @@ def _to_policy(name: str, arn_by_name: str, owner: tuple[str, str]) -> Item:
     return Item(name, detail=arn.name)
 
 
+def _to_boundary(name: str, account: str, partition: str) -> Item:
+    """A policy of the account by its name, or one of AWS's own by its ARN."""
+    arn = to_arn(name)
+    if arn is not None and arn.account == "aws":
+        return _to_aws_policy(name, account, partition)
+    return _to_customer_policy(name, account, partition)
+
+
+def _to_inline(name: str, _account: str, _partition: str) -> Item:
+    if not is_name(name):
+        raise _Unusable(f"{name!r} is no name of an inline policy: 1 to 128 letters, digits and _+=,.@-")
+    if name == DENY_POLICY:
+        raise _Unusable(f"{name} is the connector's own: DISABLE_ACCOUNT puts it, ENABLE_ACCOUNT lifts it")
+    return Item(name)
+
+
 def _must_be_ours(name: str, told: tuple[str, str], wanted: tuple[str, str]) -> None:
     if told != wanted:
         raise _Unusable(f"{name!r} belongs to {'/'.join(told)}; this type in this account has {'/'.join(wanted)}")
@@ -78,7 +112,20 @@ KINDS: Mapping[EntitlementType, Kind] = {
     EntitlementType.CUSTOMER_MANAGED_POLICY: Kind(
         Facet.ATTACHED_POLICIES, "policy", _to_customer_policy, "AttachUserPolicy", "DetachUserPolicy", "PolicyArn"
     ),
+    EntitlementType.INLINE_POLICY: Kind(
+        Facet.INLINE_POLICIES, "inline", _to_inline, "PutUserPolicy", "DeleteUserPolicy", "PolicyName"
+    ),
+    EntitlementType.PERMISSIONS_BOUNDARY: Kind(
+        Facet.IDENTITY,
+        "boundary",
+        _to_boundary,
+        "PutUserPermissionsBoundary",
+        "DeleteUserPermissionsBoundary",
+        "PermissionsBoundary",
+    ),
 }
+BY_FACET: Mapping[Facet, Kind] = {kind.facet: kind for kind in KINDS.values()}
+BY_REVOCATION: Mapping[str, Kind] = {kind.revoke: kind for kind in KINDS.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +136,7 @@ class Resolved:
     target: str
     kind: Kind | None = None
     item: Item | None = None
+    document: str | None = None
     problem: ReplyError | None = None
 
 
@@ -97,8 +145,15 @@ def resolve(entitlements: Iterable[Entitlement], account: str, partition: str) -
     found: dict[str, Resolved] = {}
     for entitlement in entitlements:
         one = _resolve(entitlement, account, partition)
-        found.setdefault(one.key, one)
+        before = found.setdefault(one.key, one)
+        if before.item != one.item:
+            found[one.key] = replace(before, problem=_twice(one))
     return tuple(found.values())
+
+
+def _twice(one: Resolved) -> ReplyError:
+    message = f"{one.target}: asked for twice, and differently: one user has one permissions boundary, and one policy of a name"
+    return ReplyError("INVALID_ENTITLEMENT", message)
 
 
 def _resolve(entitlement: Entitlement, account: str, partition: str) -> Resolved:
@@ -109,9 +164,17 @@ def _resolve(entitlement: Entitlement, account: str, partition: str) -> Resolved
         return _unusable(entitlement, message)
     try:
         item = kind.to_item(entitlement.name, account, partition)
+        if kind.facet is Facet.INLINE_POLICIES and entitlement.document is not None:
+            item = replace(item, detail=_to_fingerprint(entitlement.name, entitlement.document))
     except _Unusable as why:
         return _unusable(entitlement, str(why))
-    return Resolved(f"{kind.prefix}:{item.key}", item.id, kind, item)
+    return Resolved(kind.key(item), item.id, kind, item, entitlement.document)
+
+
+def _to_fingerprint(name: str, document: str) -> str:
+    if to_document(document) is None:
+        raise _Unusable(f"{name}: its document is no policy: a JSON object with a Statement")
+    return fingerprint(document)
 
 
 def _unusable(entitlement: Entitlement, message: str) -> Resolved:
@@ -120,8 +183,14 @@ def _unusable(entitlement: Entitlement, message: str) -> Resolved:
 
 
 def facets_of(entitlements: Iterable[Entitlement]) -> frozenset[Facet]:
-    """The facets that show whether these are granted."""
-    return frozenset(kind.facet for e in entitlements if (kind := KINDS.get(e.type)) is not None)
+    """The facets that show whether these are granted, besides the identity."""
+    kinds = (KINDS.get(one.type) for one in entitlements)
+    return frozenset(kind.facet for kind in kinds if kind is not None) - {Facet.IDENTITY}
+
+
+def inline_names(entitlements: Iterable[Entitlement]) -> frozenset[str]:
+    """The inline policies, by their item keys, whose documents have to be read to know whether they are granted."""
+    return frozenset(Item(e.name).key for e in entitlements if e.type is EntitlementType.INLINE_POLICY and e.document)
 
 
 def grant_steps(
@@ -130,27 +199,58 @@ def grant_steps(
     """A step for each: independent of each other, `needs` apart."""
     steps = []
     for one in resolve(entitlements, context.account, context.partition):
-        if one.kind is None or one.item is None:
+        if one.problem is None and one.kind is not None and one.item is not None:
+            steps.append(
+                _grant_step(one, one.kind, one.item, seen=seen, user_name=user_name, context=context, needs=needs)
+            )
+        else:
             steps.append(_refused(one, "Grant"))
-            continue
-        params = {"UserName": user_name, one.kind.parameter: one.item.id}
-        call = Call(one.kind.grant, params, one.item.id, (Effect(one.kind.facet, one.item, present=True),))
-        steps.append(ensure(one.key, call, context, shown=seen.overlaid.has(one.kind.facet, one.item.id), needs=needs))
     return tuple(steps)
+
+
+def _grant_step(
+    one: Resolved, kind: Kind, item: Item, *, seen: Seen, user_name: str, context: Context, needs: tuple[str, ...]
+) -> Step:
+    params = {"UserName": user_name, kind.parameter: item.id}
+    if kind.facet is Facet.INLINE_POLICIES:
+        if one.document is None:
+            why = ReplyError("INVALID_ENTITLEMENT", f"{item.id}: an inline policy is granted with its document")
+            return _refused(replace(one, problem=why), "Grant")
+        params["PolicyDocument"] = one.document
+    call = Call(kind.grant, params, item.id, (kind.effect(item, present=True),))
+    return ensure(one.key, call, context, shown=kind.is_in(seen.overlaid, item, exactly=True), needs=needs)
 
 
 def revoke_steps(entitlements: Iterable[Entitlement], seen: Seen, user_name: str, context: Context) -> tuple[Step, ...]:
     """A removal for each, all independent."""
     steps = []
     for one in resolve(entitlements, context.account, context.partition):
-        if one.kind is None or one.item is None:
+        kind, item = one.kind, one.item
+        if one.problem is not None or kind is None or item is None:
             steps.append(_refused(one, "Revoke"))
             continue
-        params = {"UserName": user_name, one.kind.parameter: one.item.id}
-        call = Call(one.kind.revoke, params, one.item.id, (Effect(one.kind.facet, one.item, present=False),))
-        shown = seen.overlaid.has(one.kind.facet, one.item.id) or seen.told.has(one.kind.facet, one.item.id)
-        steps.append(remove(one.key, call, context, shown=shown))
+        shown = any(kind.is_in(state, item, exactly=False) for state in (seen.overlaid, seen.told))
+        if kind.facet is Facet.IDENTITY and _has_other_boundary(seen, item):
+            # The call takes no name: it would take away a boundary that nobody asked to take away.
+            call = Call(kind.revoke, {"UserName": user_name}, item.id)
+            steps.append(Step(one.key, call, removal=True, shown=True, found=StepOutcome.ALREADY_SO))
+        else:
+            steps.append(revoke_step(kind, item, user_name, context, shown=shown))
     return tuple(steps)
+
+
+def _has_other_boundary(seen: Seen, item: Item) -> bool:
+    boundary = seen.overlaid.identity.boundary if seen.overlaid.identity is not None else None
+    return boundary is not None and boundary != item.id
+
+
+def revoke_step(kind: Kind, item: Item, user_name: str, context: Context, *, shown: bool) -> Step:
+    """One thing taken away."""
+    params = {"UserName": user_name}
+    if kind.facet is not Facet.IDENTITY:
+        params[kind.parameter] = item.id
+    call = Call(kind.revoke, params, item.id, (kind.effect(item, present=False),))
+    return remove(kind.key(item), call, context, shown=shown)
 
 
 def _refused(one: Resolved, verb: str) -> Step:

@@ -18,6 +18,8 @@ from connector.model.requests import (
     Request,
     ResetPassword,
     RevokeEntitlements,
+    SetEntitlements,
+    UpdateAccount,
 )
 from connector.model.results import ReplyError
 
@@ -26,11 +28,14 @@ from .create import check_create, is_ours, plan_create
 from .delete import plan_delete
 from .disable import plan_disable
 from .enable import plan_enable
-from .entitlements import facets_of
+from .entitlements import facets_of, inline_names
 from .grant import plan_grant
 from .reset import plan_reset
 from .revoke import plan_revoke
+from .rules import Rules
+from .set_entitlements import FACETS, plan_set
 from .switches import SWITCHES, to_record
+from .update import check_update, plan_update
 
 Facets = Callable[[Request, Identity], frozenset[Facet]]
 Planner = Callable[[Request, Seen, Context], Plan]
@@ -46,10 +51,12 @@ class Row:
     plan: Planner
     permissions: tuple[str, ...]
     """IAM actions, those of the readings included. GetCallerIdentity needs none."""
-    check: Callable[[Request], ReplyError | None] = lambda _request: None
+    check: Callable[[Request, Rules], ReplyError | None] = lambda _request, _rules: None
     """What fails a request, or rejects it (RequestRefused), without a look at the user."""
     complete: bool = False
     """The plan needs every facet: one that IAM would not list (yet) is asked for again."""
+    documents: Callable[[Request], frozenset[str]] = lambda _request: frozenset()
+    """Inline policies, by their item keys, whose documents the planner compares."""
     ends_absent: bool = False
     """Read back at the end until the user is gone."""
 
@@ -87,6 +94,24 @@ def _of_login(_request: Request, _identity: Identity) -> frozenset[Facet]:
     return frozenset({Facet.LOGIN})
 
 
+def _documents(request: Request) -> frozenset[str]:
+    body = request.body
+    return (
+        inline_names(body.entitlements)
+        if isinstance(body, CreateAccount | GrantEntitlements | SetEntitlements)
+        else frozenset()
+    )
+
+
+def _of_set(_request: Request, _identity: Identity) -> frozenset[Facet]:
+    return FACETS
+
+
+def _nothing(_request: Request, _identity: Identity) -> frozenset[Facet]:
+    """The identity tells it all."""
+    return frozenset()
+
+
 def _everything(_request: Request, _identity: Identity) -> frozenset[Facet]:
     return frozenset(Facet) - {Facet.IDENTITY}
 
@@ -108,8 +133,20 @@ OPERATIONS: Mapping[Operation, Row] = {
             "iam:AddUserToGroup",
             "iam:ListAttachedUserPolicies",
             "iam:AttachUserPolicy",
+            "iam:ListUserPolicies",
+            "iam:GetUserPolicy",
+            "iam:PutUserPolicy",
+            "iam:PutUserPermissionsBoundary",
         ),
         check=check_create,
+        documents=_documents,
+    ),
+    Operation.UPDATE_ACCOUNT: Row(
+        UpdateAccount,
+        _nothing,
+        plan_update,
+        ("iam:GetUser", "iam:TagUser", "iam:UntagUser", "iam:UpdateUser"),
+        check=check_update,
     ),
     Operation.DELETE_ACCOUNT: Row(
         DeleteAccount,
@@ -208,7 +245,12 @@ OPERATIONS: Mapping[Operation, Row] = {
             "iam:AddUserToGroup",
             "iam:ListAttachedUserPolicies",
             "iam:AttachUserPolicy",
+            "iam:ListUserPolicies",
+            "iam:GetUserPolicy",
+            "iam:PutUserPolicy",
+            "iam:PutUserPermissionsBoundary",
         ),
+        documents=_documents,
     ),
     Operation.REVOKE_ENTITLEMENTS: Row(
         RevokeEntitlements,
@@ -220,7 +262,31 @@ OPERATIONS: Mapping[Operation, Row] = {
             "iam:RemoveUserFromGroup",
             "iam:ListAttachedUserPolicies",
             "iam:DetachUserPolicy",
+            "iam:ListUserPolicies",
+            "iam:DeleteUserPolicy",
+            "iam:DeleteUserPermissionsBoundary",
         ),
+    ),
+    Operation.SET_ENTITLEMENTS: Row(
+        SetEntitlements,
+        _of_set,
+        plan_set,
+        (
+            "iam:GetUser",
+            "iam:ListGroupsForUser",
+            "iam:AddUserToGroup",
+            "iam:RemoveUserFromGroup",
+            "iam:ListAttachedUserPolicies",
+            "iam:AttachUserPolicy",
+            "iam:DetachUserPolicy",
+            "iam:ListUserPolicies",
+            "iam:GetUserPolicy",
+            "iam:PutUserPolicy",
+            "iam:DeleteUserPolicy",
+            "iam:PutUserPermissionsBoundary",
+        ),
+        complete=True,
+        documents=_documents,
     ),
 }
 

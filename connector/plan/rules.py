@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from .schema import Schema
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -9,6 +11,10 @@ class Rules:
 
     programmatic_access: bool = False
     """ENABLE brings back access keys and the like too, not only the console (the guide's enableProgrammaticAccess)."""
+    account_schema: Schema | None = None
+    """Which attributes an account has; None: any."""
+    path_prefix: str = "/"
+    """New users are made under it, and no other path is taken."""
 
 
 NO_RULES = Rules()

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from connector.errors import RequestRefused
 from connector.model.iam import Identity
-from connector.model.requests import Operation, Request, UnsupportedOperation
+from connector.model.requests import Operation, Request, UnsupportedOperation, UpdateAccount
 from connector.model.results import ReplyError
 
 from .calls import Context
@@ -73,12 +73,18 @@ def refuse_here(request: Request, caller: Caller, protected: tuple[str, ...]) ->
         raise RequestRefused(
             "WRONG_ACCOUNT", f"awsAccountId {request.aws_account_id}: this connector works on {caller.account}"
         )
-    name = request.user_name.casefold()
+    _refuse_protected(request.user_name, caller, protected)
+    if isinstance(request.body, UpdateAccount) and request.body.new_user_name is not None:
+        _refuse_protected(request.body.new_user_name, caller, protected)
+
+
+def _refuse_protected(user_name: str, caller: Caller, protected: tuple[str, ...]) -> None:
+    name = user_name.casefold()
     if caller.user_name is not None and name == caller.user_name.casefold():
-        raise RequestRefused("PROTECTED_PRINCIPAL", f"{request.user_name} is the connector's own user")
+        raise RequestRefused("PROTECTED_PRINCIPAL", f"{user_name} is the connector's own user")
     for pattern in protected:
         if fnmatchcase(name, pattern.casefold()):
-            raise RequestRefused("PROTECTED_PRINCIPAL", f"{request.user_name} is protected by the setting {pattern!r}")
+            raise RequestRefused("PROTECTED_PRINCIPAL", f"{user_name} is protected by the setting {pattern!r}")
 
 
 def refuse_other_identity(request: Request, identity: Identity | None) -> None:

@@ -9,8 +9,8 @@ written by the driver. Dropping it at any point is a crash, and the next life go
 from datetime import UTC, datetime
 from functools import partial
 
-from connector.aws.reads import read_identity, read_items
-from connector.drift.account import is_gone, overlay, within
+from connector.aws.reads import read_document, read_identity, read_items
+from connector.drift.account import is_gone, overlay, own_writes_of, within
 from connector.drift.enabled import is_enabled
 from connector.errors import CallForbidden, RequestRefused, SecretError
 from connector.model.iam import AccountRecord, Facet, Identity, Item, UserState
@@ -33,6 +33,7 @@ from connector.plan.login import LOGIN
 from connector.plan.names import DENY_MANAGED, DENY_POLICY
 from connector.plan.operations import OPERATIONS, Row
 from connector.plan.safety import Caller
+from connector.plan.update import UPDATE, new_name_of
 from connector.ports import MayCall
 
 from .execute import USER, Executor
@@ -103,7 +104,7 @@ class Life:
         while True:
             self._caller = yield from self._patience.who()
             safety.refuse_here(request, self._caller, self._means.protected)
-            if (error := row.check(request)) is not None:
+            if (error := row.check(request, self._means.rules)) is not None:
                 return self._end(error=error)
             seen = yield from self._read_enough(row)
             read_at = self._means.clock.monotonic()
@@ -170,11 +171,13 @@ class Life:
                 items = yield from self._patience.until_told(partial(read_items, ask, name, facet))
                 if items is None:
                     unread.append(facet)
-                else:
-                    told[facet] = items
+                    continue
+                if facet is Facet.INLINE_POLICIES:
+                    items = yield from self._read_documents(row, name, items)
+                told[facet] = items
         self._doubtful = bool(unread)
         now, state = self._means.clock.now(), UserState(identity, told)
-        written = (*(self._last_known.own_writes if self._last_known is not None else ()), *self._progress.writes)
+        written = (*own_writes_of(self._last_known, identity), *self._progress.writes)
         overlaid = overlay(state, written, now, self._means.window)
         self._seen, self._seen_at = Seen(state, UserState(None) if absent else overlaid), now
         if not unread:
@@ -183,25 +186,52 @@ class Life:
         nothing: dict[Facet, tuple[Item, ...]] = dict.fromkeys(unread, ())
         return Seen(state, overlay(UserState(identity, {**told, **nothing}), written, now, self._means.window))
 
+    def _read_documents(self, row: Row, name: str, items: tuple[Item, ...]) -> Script[tuple[Item, ...]]:
+        """The inline policies, those that the planner compares with their documents' fingerprints."""
+        ask, wanted = self._patience.line.ask, row.documents(self._request)
+        read = []
+        for item in items:
+            with_document = partial(read_document, ask, name, item)
+            read.append((yield from self._patience.until_told(with_document)) if item.key in wanted else item)
+        return tuple(read)
+
     def _read_identity(self) -> Script[Identity | None]:
         """GetUser; within two minutes of a change of a user that has to be there, an absence is a stale reading."""
         ask, name = self._patience.line.ask, self._request.user_name
-        looks = 0
+        looks, new_name = 0, new_name_of(self._request)
         while True:
             identity = yield from self._patience.until_told(lambda: read_identity(ask, name))
+            if new_name is not None and self._is_absent(identity):
+                renamed = yield from self._patience.until_told(partial(read_identity, ask, new_name))
+                identity = renamed if renamed is not None and renamed.user_id in self._known_ids() else identity
             if not (self._is_absent(identity) and self._has_to_be_there()):
                 return identity
             looks += 1
             yield self._propagating(looks)
 
     def _is_absent(self, identity: Identity | None) -> bool:
+        if identity is not None and new_name_of(self._request) == identity.user_name:
+            return False  # found under its new name; the old one's record says deleted
         return identity is None or is_gone(self._last_known, identity, self._means.clock.now(), self._means.window)
+
+    def _known_ids(self) -> set[str]:
+        """UserIds by which a renamed user is known to be the one that is meant."""
+        last, intent = self._last_known, self._progress.intent
+        ids = (
+            intent.user_id if intent is not None else None,
+            self._request.expected_user_id,
+            last.identity.user_id if last is not None and last.identity is not None else None,
+        )
+        return {one for one in ids if one is not None}
 
     def _has_to_be_there(self) -> bool:
         progress, last = self._progress, self._last_known
         now, window = self._means.clock.now(), self._means.window
         if self._request.operation is Operation.DELETE_ACCOUNT and USER in (progress.unsure | progress.satisfied):
             return False
+        if UPDATE in progress.attempted and new_name_of(self._request) is not None:
+            # Perhaps renamed, and not yet to be seen under either name.
+            return within(progress.changed_at or progress.begun_at, now, window)
         known = last is not None and not last.deleted and within(last.changed_at, now, window)
         return known or within(progress.created_at, now, window) or within(progress.name_taken_at, now, window)
 
@@ -328,6 +358,7 @@ class Life:
             seen=self._seen,
             seen_at=self._seen_at,
             user_id=self._meant(),
+            renamed_to=new_name_of(self._request) if UPDATE in progress.satisfied else None,
             created=progress.created,
             gone=user_gone or (plan is not None and plan.gone),
             steps=steps,

@@ -18,11 +18,14 @@ from connector.drift.account import (
 )
 from connector.drift.enabled import is_enabled
 from connector.model.iam import AccountRecord, Facet, Identity, Items, OwnWrite, UserState
+from connector.model.refreshes import Refresh, RefreshReason
 from connector.model.requests import Request
 from connector.model.results import (
     AccountChange,
     AccountSummary,
     AuditRecord,
+    ChangeKind,
+    FieldChange,
     Outcome,
     Reply,
     ReplyError,
@@ -66,6 +69,8 @@ class Ending:
     steps: tuple[StepResult, ...] = ()
     witnesses: tuple[Witness, ...] = ()
     writes: tuple[OwnWrite, ...] = ()
+    renamed_to: str | None = None
+    """The name that the user has now, if it was to be given one."""
     uncertain: bool = False
     """A step was given up though it may have had its effect."""
     credential: str | None = None
@@ -91,9 +96,42 @@ def to_outcome(ending: Ending) -> Outcome:
     reply = _to_reply(ending, record)
     if record is None or ending.request.dry_run:
         return Outcome(reply, _to_audits(ending))
+    if ending.renamed_to is not None and user_key("", ending.renamed_to) != user_key("", ending.request.user_name):
+        return _to_renamed(ending, reply, record, ending.renamed_to)
     change = _to_change(ending, record)
     worth = change is not None or says_more(ending.last_known, record)
     return Outcome(reply, _to_audits(ending), record if worth else None, change)
+
+
+def _to_renamed(ending: Ending, reply: Reply, record: AccountRecord, name: str) -> Outcome:
+    """The old name's last state, and a refresh for the lane of the new one, which publishes the user from now on."""
+    audits, last = _to_audits(ending), ending.last_known
+    if record.absent_since is not None or (last is not None and last.deleted and last.renamed_to == name):
+        return Outcome(reply, audits)
+    after = replace(to_deleted(record, ending.ended_at), renamed_to=name)
+    change = AccountChange(
+        kind=ChangeKind.RENAMED,
+        aws_account_id=record.aws_account_id,
+        user_name=record.user_name,
+        user_id=ending.user_id,
+        fields=(FieldChange("userName", ending.request.user_name, name),),
+        origin="IDHUB" if ending.witnesses else "FOREIGN",
+        actor=ending.caller.arn if ending.witnesses and ending.caller is not None else None,
+        request_id=ending.request.request_id if ending.witnesses else None,
+        event_ids=(),
+        occurred_at=ending.ended_at,
+        before=last,
+        after=after,
+    )
+    refresh = Refresh(
+        record.aws_account_id,
+        name,
+        tuple(Facet),
+        RefreshReason.RENAME,
+        actor=change.actor,
+        occurred_at=ending.ended_at,
+    )
+    return Outcome(reply, audits, after, change, (refresh,))
 
 
 # -- the reply -----------------------------------------------------------------------------------------------------
@@ -110,7 +148,7 @@ def _to_reply(ending: Ending, record: AccountRecord | None) -> Reply:
         aws_account_id=ending.account_id,
         user_name=request.user_name,
         steps=ending.steps,
-        account=_to_summary(record),
+        account=_to_summary(record, ending.renamed_to),
         plan_hash=ending.plan_hash,
         credential=ending.credential,
         notes=ending.notes,
@@ -142,14 +180,15 @@ def _of_steps(steps: tuple[StepResult, ...]) -> ReplyError:
     return ReplyError(first.error_code or "STEP_FAILED", f"{first.error_message}{more}", retryable=retryable)
 
 
-def _to_summary(record: AccountRecord | None) -> AccountSummary | None:
+def _to_summary(record: AccountRecord | None, renamed_to: str | None) -> AccountSummary | None:
     if record is None or record.deleted or record.absent_since is not None or record.identity is None:
         return None
     identity = record.identity
+    name = renamed_to or identity.user_name
     return AccountSummary(
-        user_name=identity.user_name,
+        user_name=name,
         user_id=identity.user_id,
-        arn=identity.arn,
+        arn=f"{identity.arn.rpartition('/')[0]}/{name}",
         path=identity.path,
         enabled=is_enabled(record.items, deny_policy=DENY_POLICY, deny_managed=DENY_MANAGED),
         groups=_ids(record.items, Facet.GROUPS),

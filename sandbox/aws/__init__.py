@@ -1,4 +1,6 @@
-"""A strict stand-in for AWS on this machine: IAM and STS as they are, not as one would like them to be.
+"""A strict stand-in for AWS on this machine: IAM, STS, CloudTrail, SQS, S3, Secrets Manager and Organizations.
+
+As they are, not as one would like them to be.
 
 `AwsStandIn` runs in an event loop, `process.StandInProcess` in a process of its own, `client.StandInClient` turns the
 knobs of one from outside, `iam.Account` is the account without any of it. README.md says what is simulated.

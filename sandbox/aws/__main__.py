@@ -43,7 +43,7 @@ def _wait_for_the_end_of_stdin(loop: asyncio.AbstractEventLoop, ended: asyncio.E
 
 def main() -> int:
     options = argparse.ArgumentParser(
-        prog="python -m sandbox.aws", description="A strict stand-in for AWS IAM and STS on this machine."
+        prog="python -m sandbox.aws", description="A strict stand-in for AWS on this machine."
     )
     options.add_argument(
         "--host", default=HOST, help=f"the address to listen on (default: {HOST}; a container needs another)"

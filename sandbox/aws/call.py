@@ -10,7 +10,7 @@ from .world import Principal
 Answer = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for each call: freezing it costs more than it does
 class Call:
     """One call, whoever it came through."""
 

@@ -62,7 +62,12 @@ class Channel(Generic[T]):
     """
 
     def __init__(
-        self, how: Callable[[], Unreliability], random: Random, arrive: Callable[[list[T]], None], *, batched: bool = False
+        self,
+        how: Callable[[], Unreliability],
+        random: Random,
+        arrive: Callable[[list[T]], None],
+        *,
+        batched: bool = False,
     ) -> None:
         self._how = how
         self._random = random

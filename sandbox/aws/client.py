@@ -1,6 +1,6 @@
 """The control endpoint of a stand-in in another process, as a small blocking client for tests and benches."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -86,6 +86,28 @@ class StandInClient:
             "POST", "sign-in", {"user_name": user_name, "password": password, "account": account}
         )
         return told
+
+    def feed(self, queue: str = "", bucket: str = "", **more: Any) -> dict[str, Any]:
+        """Sends CloudTrail's events to a queue, or to a bucket as files; `more` as in `Control.feed`."""
+        told: dict[str, Any] = self._ask("POST", "feed", {"queue": queue, "bucket": bucket, **more})
+        return told
+
+    def adversary(self, users: Sequence[str], **plan: Any) -> dict[str, Any]:
+        """Somebody who makes again what is taken from these users; `plan` as in `adversary.Plan`."""
+        told: dict[str, Any] = self._ask("POST", "adversary", {"users": list(users), **plan})
+        return told
+
+    def adversaries(self) -> list[dict[str, Any]]:
+        """The plans, with how much was `made` and `refused`."""
+        told: list[dict[str, Any]] = self._ask("GET", "adversary")
+        return told
+
+    def clear_adversaries(self) -> None:
+        self._ask("DELETE", "adversary")
+
+    def suspend(self, account: str, *, suspended: bool = True) -> None:
+        """What Organizations says of an account's status."""
+        self._ask("POST", "suspend", {"account": account, "suspended": suspended})
 
     def settle(self) -> None:
         """Lets all writes so far arrive everywhere: no stale read shows what was before them."""

@@ -4,6 +4,7 @@ What goes through it is not delayed, throttled, faulted or shown an old state. A
 else made at the console, and stands in the journal as such.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 
+from .adversary import Adversary
 from .calls import Calls
 from .faults import Faults
 from .http import Connection, Request
@@ -19,6 +21,9 @@ from .iam.actions import ACTIONS
 from .journal import OK, Journal, hidden
 from .knobs import Knobs
 from .seeds import CONSOLE_ADMIN, DEFAULT_ACCOUNT, connector_key, console_key, secret_of
+from .services import Services
+from .trail.recording import Recording
+from .trail.trail import Feed
 from .world import World
 
 PREFIX = "/_sandbox/"
@@ -32,9 +37,24 @@ class Control:
     """Serves the control endpoint; in-process users call its methods."""
 
     def __init__(
-        self, world: World, knobs: Knobs, faults: Faults, journal: Journal, *, calls: Calls, reset: Callable[[], None]
+        self,
+        world: World,
+        services: Services,
+        knobs: Knobs,
+        faults: Faults,
+        journal: Journal,
+        *,
+        calls: Calls,
+        reset: Callable[[], None],
     ) -> None:
         self._world = world
+        self._services = services
+        self._recording = Recording(services.trail, world)
+        self.adversary = Adversary(
+            lambda action, params, account, actor: self.call(action, params, account=account, actor=actor),
+            lambda seconds, step: asyncio.get_running_loop().call_later(seconds, step),
+        )
+        calls.on_change = self.adversary.watch
         self._knobs = knobs
         self._faults = faults
         self._journal = journal
@@ -57,9 +77,14 @@ class Control:
                 account=told.get("account", DEFAULT_ACCOUNT),
                 actor=told.get("actor", CONSOLE_ADMIN),
             ),
-            ("POST", "sign-in"): lambda told: self.account(told.get("account", DEFAULT_ACCOUNT)).sign_in(
-                told["user_name"], told["password"], time.time()
+            ("POST", "sign-in"): lambda told: self.sign_in(
+                told["user_name"], told["password"], told.get("account", DEFAULT_ACCOUNT)
             ),
+            ("POST", "feed"): lambda told: self.feed(**told),
+            ("POST", "adversary"): lambda told: self.adversary.add(told).to_json(),
+            ("GET", "adversary"): lambda _: [plan.to_json() for plan in self.adversary.plans],
+            ("DELETE", "adversary"): lambda _: self.adversary.clear(),
+            ("POST", "suspend"): lambda told: self.suspend(told["account"], suspended=told.get("suspended", True)),
         }
 
     def take(self, request: Request, connection: Connection) -> None:
@@ -111,19 +136,101 @@ class Control:
         about_caller = action in ACTIONS and "UserName" in ACTIONS[action].shapes
         entry.user = str(params.get("UserName", actor if about_caller else "")).casefold()
         before, user = there.changes, there.find_user(entry.user)
+        answer: dict[str, Any] = {}
+        refusal: AwsError | None = None
         try:
             answer = there.call(action, params, actor=actor, now=entry.started_at)
             entry.outcome = OK
         except AwsError as error:
+            refusal = error
             entry.outcome = error.code
             raise
         finally:
+            if action in ACTIONS:
+                self._recording.console(
+                    there,
+                    actor,
+                    action,
+                    params,
+                    answer=answer,
+                    error=refusal,
+                    read_only=not ACTIONS[action].writes,
+                    agent=CONSOLE_AGENT,
+                    request_id=entry.request_id,
+                    now=entry.started_at,
+                )
             entry.done = entry.ended = time.monotonic()
             entry.told, entry.delivered = entry.outcome, True
             entry.changed = there.changes != before
             user = user or there.find_user(entry.user)
             entry.user_id = "" if user is None else user.user_id
         return answer
+
+    def sign_in(self, user_name: str, password: str, account: str = DEFAULT_ACCOUNT) -> dict[str, Any]:
+        """Signs in to the console; CloudTrail hears of it, good or not.
+
+        Raises:
+            AwsError: AccessDenied.
+        """
+        there, now = self.account(account), time.time()
+        try:
+            answer = there.sign_in(user_name, password, now)
+        except AwsError as error:
+            self._recording.sign_in(there, user_name, error, now)
+            raise
+        self._recording.sign_in(there, user_name, None, now)
+        return answer
+
+    def feed(
+        self,
+        queue: str = "",
+        bucket: str = "",
+        notify: str = "",
+        account: str | None = None,
+        owner: str = DEFAULT_ACCOUNT,
+        *,
+        digests: bool = False,
+    ) -> dict[str, Any]:
+        """Sends CloudTrail's events somewhere, from now on; makes the queue or the bucket if it is not there.
+
+        Args:
+            queue: name of a queue that gets them as EventBridge sends them.
+            bucket: name of a bucket that gets them as files.
+            notify: name of a queue that hears of new files.
+            account: whose events; all accounts' by default.
+            owner: the account that has the queues and the bucket.
+            digests: whether digest files lie beside the files.
+
+        Raises:
+            ValueError: no such account, or neither a queue nor a bucket.
+        """
+        if not queue and not bucket:
+            raise ValueError("A feed needs a queue or a bucket.")
+        there, now, services = self.account(owner), time.time(), self._services
+        if account is not None:
+            self.account(account)
+        arns = {}
+        for name in filter(None, (queue, notify)):
+            arn = f"arn:{there.owner.partition}:sqs:us-east-1:{owner}:{name}"
+            if arn not in services.queues.by_arn:
+                services.queues.make(arn, {}, now)
+            arns[name] = arn
+        if bucket and bucket not in services.buckets.by_name:
+            services.buckets.make(bucket, owner, "us-east-1", now)
+        if notify:
+            services.buckets.notify(services.buckets.by_name[bucket], arns[notify], now)
+        for one in ({"queue": arns[queue]} if queue else {}), ({"bucket": bucket} if bucket else {}):
+            if one:
+                services.trail.feeds.append(Feed(account, digests=digests, **one))
+        return {"queues": arns, "bucket": bucket}
+
+    def suspend(self, account: str, *, suspended: bool = True) -> dict[str, Any]:
+        """What Organizations says of an account's status; its keys work on."""
+        self.account(account)
+        (self._services.organizations.suspended.add if suspended else self._services.organizations.suspended.discard)(
+            account
+        )
+        return {"account": account, "suspended": suspended}
 
     def settle(self) -> None:
         """Lets all writes so far arrive everywhere, in all accounts."""

@@ -75,13 +75,15 @@ class Connection(asyncio.Protocol):
     def open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 
-    def answer(self, status: int, head: str, body: bytes) -> bool:
+    def answer(self, status: int, head: str, body: bytes, length: int | None = None) -> bool:
         """Sends the answer and goes on to the next request; `head` holds further header lines, each ended.
+
+        `length` is Content-Length where it is not the body's: in an answer to HEAD.
 
         Returns:
             Whether the connection was still open.
         """
-        return self._finish(self._message(status, head, body))
+        return self._finish(self._message(status, head, body, length))
 
     def trickle(self, status: int, head: str, body: bytes, gap_s: float, then: Callable[[bool], None]) -> None:
         """Sends the answer byte by byte, `gap_s` apart; tells at the end whether the connection lived that long."""
@@ -148,9 +150,10 @@ class Connection(asyncio.Protocol):
         self._last = words[2] == "HTTP/1.0" or headers.get(b"connection", b"").lower() == b"close"
         return Request(words[0], path, query, headers, body)
 
-    def _message(self, status: int, head: str, body: bytes) -> bytes:
+    def _message(self, status: int, head: str, body: bytes, length: int | None = None) -> bytes:
         closing = "Connection: close\r\n" if self._last else ""
-        lines = f"Date: {_date(int(time.time()))}\r\nContent-Length: {len(body)}\r\n{closing}{head}\r\n"
+        size = len(body) if length is None else length
+        lines = f"Date: {_date(int(time.time()))}\r\nContent-Length: {size}\r\n{closing}{head}\r\n"
         return b"".join((_STATUS_LINES.get(status, _STATUS_LINES[500]), lines.encode("latin-1"), body))
 
     def _finish(self, message: bytes) -> bool:

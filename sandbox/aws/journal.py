@@ -9,7 +9,19 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 HIDDEN = "***"
-_SECRETS = frozenset({"Password", "OldPassword", "NewPassword", "AuthenticationCode1", "AuthenticationCode2"})
+_SECRETS = frozenset(
+    {
+        "Password",
+        "OldPassword",
+        "NewPassword",
+        "AuthenticationCode1",
+        "AuthenticationCode2",
+        "SecretString",
+        "SecretBinary",
+        "TokenCode",
+        "Body",
+    }
+)
 
 OK = "OK"
 NOT_DONE = "NotDone"
@@ -29,7 +41,7 @@ class Entry:
     """The same in seconds since the epoch."""
     account: str = ""
     principal: str = ""
-    """Name of the calling user."""
+    """Name of the calling user, or `<role>/<session>`."""
     access_key_id: str = ""
     """Empty for a change made at the stand-in's console."""
     service: str = ""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from random import Random
 from typing import Any
 
+from .channels import Unreliability
 from .iam.settings import IamSettings, Quotas
 
 
@@ -48,6 +49,17 @@ class Knobs:
     """Token buckets: API family → (refill per second, burst). See throttle.py."""
     verify_signatures: bool = True
     """Whether a signature must be right, not only there."""
+    enforce_policies: bool = False
+    """Whether a caller may do only what its policies allow."""
+    session_s: float | None = None
+    """No session lives longer, whatever DurationSeconds says."""
+    record_reads: bool = False
+    """Whether CloudTrail keeps events of reading calls, too; they cost time and nobody asks for them as a rule."""
+    lookup_rate: tuple[float, float] = (2.0, 2.0)
+    """LookupEvents per account and Region: refill per second and burst."""
+    lookup_channel: Unreliability = field(default_factory=Unreliability)
+    event_channel: Unreliability = field(default_factory=Unreliability)
+    file_channel: Unreliability = field(default_factory=Unreliability)
 
     def set(self, **changes: Any) -> None:
         """Turns some knobs, all or none of them.
@@ -84,6 +96,14 @@ class Knobs:
             "stale_hold": self.held_at is not None,
             "rates": {family: list(rate) for family, rate in self.rates.items()},
             "verify_signatures": self.verify_signatures,
+            "enforce_policies": self.enforce_policies,
+            "session_s": self.session_s,
+            "record_reads": self.record_reads,
+            "lookup_rate": list(self.lookup_rate),
+            "lookup_channel": self.lookup_channel.to_json(),
+            "event_channel": self.event_channel.to_json(),
+            "file_channel": self.file_channel.to_json(),
+            "credential_report_s": self.iam.credential_report_s,
             "login_profile_window_s": self.iam.login_profile_window_s,
             "unmodifiable_users": sorted(self.iam.unmodifiable_users),
             "page_limit": self.iam.page_limit,
@@ -100,7 +120,9 @@ class Knobs:
         return now - self.stale_lag_s if self.held_at is None else self.held_at
 
 
-_OF_IAM = frozenset({"login_profile_window_s", "unmodifiable_users", "page_limit", "non_member_error"})
+_OF_IAM = frozenset(
+    {"login_profile_window_s", "unmodifiable_users", "page_limit", "non_member_error", "credential_report_s"}
+)
 _QUOTAS = tuple(one.name for one in fields(Quotas))
 
 
@@ -144,6 +166,14 @@ def _rates(value: Any) -> dict[str, tuple[float, float]]:
     return rates
 
 
+def _rate(value: Any) -> tuple[float, float]:
+    return _rates({"": value})[""]
+
+
+def _seconds_or_none(value: Any) -> float | None:
+    return None if value is None else _seconds(value)
+
+
 def _limit(value: Any) -> int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise ValueError("a whole number from 1, or none")
@@ -172,6 +202,14 @@ _PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "stale_hold": _boolean,
     "rates": _rates,
     "verify_signatures": _boolean,
+    "enforce_policies": _boolean,
+    "session_s": _seconds_or_none,
+    "record_reads": _boolean,
+    "lookup_rate": _rate,
+    "lookup_channel": Unreliability.from_json,
+    "event_channel": Unreliability.from_json,
+    "file_channel": Unreliability.from_json,
+    "credential_report_s": _seconds,
     "login_profile_window_s": _seconds,
     "unmodifiable_users": _names,
     "page_limit": _limit,

@@ -159,7 +159,9 @@ class Organizations:
     def _policy(self, call: Call) -> Scp:
         policy = self._policies.get(str(call.need("PolicyId")))
         if policy is None:
-            raise AwsError("PolicyNotFoundException", "We can't find a policy with the PolicyId that you specified.", 400)
+            raise AwsError(
+                "PolicyNotFoundException", "We can't find a policy with the PolicyId that you specified.", 400
+            )
         return policy
 
     def _target(self, call: Call) -> str:

@@ -151,7 +151,9 @@ class S3:
     def _create(self, call: Call) -> Answer:
         name = str(call.params["Bucket"])
         if name in self._buckets.by_name:
-            raise AwsError("BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded.", 409)
+            raise AwsError(
+                "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded.", 409
+            )
         self._buckets.make(name, call.account_id, call.region, call.now)
         return {"Location": f"/{name}"}
 
@@ -259,10 +261,24 @@ _CODES: Mapping[str, tuple[str, int]] = {
     "Throttling": ("SlowDown", 503),
     "InternalFailure": ("InternalError", 500),
 }
-_OF_BUCKET: Mapping[str, str] = {"GET": "ListObjects", "PUT": "CreateBucket", "HEAD": "HeadBucket", "DELETE": "DeleteBucket"}
+_OF_BUCKET: Mapping[str, str] = {
+    "GET": "ListObjects",
+    "PUT": "CreateBucket",
+    "HEAD": "HeadBucket",
+    "DELETE": "DeleteBucket",
+}
 _OF_OBJECT: Mapping[str, str] = {"GET": "GetObject", "PUT": "PutObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
 _OF_LISTING = frozenset(
-    {"list-type", "prefix", "delimiter", "max-keys", "start-after", "continuation-token", "encoding-type", "fetch-owner"}
+    {
+        "list-type",
+        "prefix",
+        "delimiter",
+        "max-keys",
+        "start-after",
+        "continuation-token",
+        "encoding-type",
+        "fetch-owner",
+    }
 )
 
 
@@ -340,4 +356,4 @@ def _render(name: str, value: Any, out: list[str]) -> None:
             _render(key, child, out)
     else:
         out.append(escape(str(value).lower() if isinstance(value, bool) else str(value)))
-    out.append(f"</{name.split(' ')[0]}>")
+    out.append(f"</{name.split(' ', maxsplit=1)[0]}>")

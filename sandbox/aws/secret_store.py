@@ -91,9 +91,7 @@ class SecretsManager:
         if secret is None:
             raise AwsError("ResourceNotFoundException", "Secrets Manager can't find the specified secret.", 400)
         if secret.deleted is not None and not deleted_too:
-            raise _refused(
-                "You can't perform this operation on the secret because it was marked for deletion."
-            )
+            raise _refused("You can't perform this operation on the secret because it was marked for deletion.")
         return secret
 
     def _create(self, call: Call) -> Answer:

@@ -16,15 +16,17 @@ from .http import Connection, Request
 from .iam import Account
 from .journal import Journal
 from .knobs import Knobs
+from .services import Services
 from .world import World
 
 HOST = "127.0.0.1"
 GREETING = "AWS stand-in on "
 """What `python -m sandbox.aws` prints before its address."""
+_TICK_S = 0.05
 
 
 class AwsStandIn:
-    """A strict stand-in for AWS IAM and STS on the loopback address.
+    """A strict stand-in for AWS on the loopback address: IAM, STS, CloudTrail, SQS, S3, secrets, organizations.
 
     Args:
         port: 0 picks a free one at the first start; later starts take the same again.
@@ -38,6 +40,7 @@ class AwsStandIn:
         self._seed = seed
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
+        self._ticking: asyncio.TimerHandle | None = None
         self.journal = Journal()
         self.knobs = Knobs()
         self._chance = Random()
@@ -49,8 +52,13 @@ class AwsStandIn:
         self._world = World(self.knobs.iam, self._seed, time.time())
         self.faults.clear()
         self.journal.clear()
-        self._calls = Calls(self._world, self.knobs, self.faults, self.journal, Random(f"{self._seed}/calls"))
-        self.control = Control(self._world, self.knobs, self.faults, self.journal, calls=self._calls, reset=self.reset)
+        self.services = Services(self._world, self.knobs, self._seed)
+        self._calls = Calls(
+            self._world, self.services, self.knobs, self.faults, self.journal, random=Random(f"{self._seed}/calls")
+        )
+        self.control = Control(
+            self._world, self.services, self.knobs, self.faults, self.journal, calls=self._calls, reset=self.reset
+        )
 
     @property
     def url(self) -> str:
@@ -79,11 +87,15 @@ class AwsStandIn:
             lambda: Connection(self._serve, self._connections), self._host, self._port, backlog=1024
         )
         self._port = self._server.sockets[0].getsockname()[1]
+        self._tick()
 
     async def stop(self) -> None:
         """Stops listening and cuts all connections; the state stays."""
         if self._server is None:
             return
+        if self._ticking is not None:
+            self._ticking.cancel()
+            self._ticking = None
         self._server.close()
         for connection in tuple(self._connections):
             connection.reset()
@@ -106,6 +118,11 @@ class AwsStandIn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+    def _tick(self) -> None:
+        """What happens by the clock, and the clock again."""
+        self.control.adversary.tick(time.time())
+        self._ticking = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
 
     def _serve(self, request: Request, connection: Connection) -> None:
         if request.path.startswith(PREFIX):

@@ -1,6 +1,7 @@
 """Who signed a request: the Authorization header of Signature Version 4, and, if wanted, whether it is right.
 
-Source: "Create a signed AWS API request" in the IAM user guide. For query services: path `/`, header authentication.
+Source: "Create a signed AWS API request" in the IAM user guide. Header authentication only. Query and JSON services sign
+the path `/`; S3 signs its own, and tells the body's hash in a header.
 """
 
 import hashlib
@@ -50,7 +51,14 @@ def read_signature(header: bytes | None) -> Signature:
 
 
 def require_right(
-    signature: Signature, secret: str, *, method: str, query: str, headers: Mapping[bytes, bytes], body: bytes
+    signature: Signature,
+    secret: str,
+    *,
+    method: str,
+    query: str,
+    headers: Mapping[bytes, bytes],
+    body: bytes,
+    path: str = "/",
 ) -> None:
     """Raises SignatureDoesNotMatch when the request was not signed with the secret."""
     pairs = sorted(parse_qsl(query, keep_blank_values=True))
@@ -59,7 +67,11 @@ def require_right(
         f"{name}:{' '.join(headers.get(name.encode(), b'').decode('latin-1').split())}\n"
         for name in signature.headers.split(";")
     )
-    request = f"{method}\n/\n{canonical_query}\n{told}\n{signature.headers}\n{hashlib.sha256(body).hexdigest()}"
+    payload = hashlib.sha256(body).hexdigest()
+    said = headers.get(b"x-amz-content-sha256", b"").decode("latin-1")
+    if said and len(said) != len(payload):
+        payload = said  # UNSIGNED-PAYLOAD, and the streaming kinds
+    request = f"{method}\n{path}\n{canonical_query}\n{told}\n{signature.headers}\n{payload}"
     scope = f"{signature.date}/{signature.region}/{signature.service}/aws4_request"
     at = headers.get(b"x-amz-date", b"").decode("latin-1")
     to_sign = f"AWS4-HMAC-SHA256\n{at}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"

@@ -57,9 +57,15 @@ class Sts:
         account = self._world.accounts.get(account_id)
         role = account.find_role(role_name) if account is not None and account.owner.partition == partition else None
         tags = {tag["Key"]: tag["Value"] for tag in call.params.get("Tags", ())}
-        if account is None or role is None or role.path != path or not self._may_assume(call, arn, role, external, source):
+        if (
+            account is None
+            or role is None
+            or role.path != path
+            or not self._may_assume(call, arn, role, external, source)
+        ):
             raise AwsError(
-                "AccessDenied", f"User: {call.principal.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
+                "AccessDenied",
+                f"User: {call.principal.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}",
             )
         seconds = call.number("DurationSeconds", _HOUR_S, 900, 43200)
         if call.principal.role is not None and seconds > _HOUR_S:

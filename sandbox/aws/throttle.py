@@ -1,7 +1,7 @@
 """Token buckets per account and API family: what is over the rate is answered `Throttling`, HTTP 400.
 
 IAM publishes no rates, so there are none until a knob sets some. A family is named, the more exact name winning, by
-`<account>/<name>` or `<name>`, where the name is an action, `iam-read`, `iam-write`, `sts-read`, `iam`, `sts` or `*`.
+`<account>/<name>` or `<name>`, where the name is an action, `iam-read`, `iam-write`, `sts-read`, `sqs-write`, `iam`, `sts` or `*`.
 Each account has a bucket of its own for every family.
 """
 

@@ -16,7 +16,7 @@ from .iam import AwsError
 from .protocol import Form, parse_form, to_answer, to_error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for each call: freezing it costs more than it does
 class Reading:
     """What a request asks for."""
 
@@ -26,7 +26,7 @@ class Reading:
     """Why it cannot be; told to those only whose signature is right."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for each call: freezing it costs more than it does
 class Reply:
     status: int
     head: str

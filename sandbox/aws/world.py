@@ -36,7 +36,7 @@ class Session:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for each call: freezing it costs more than it does
 class Principal:
     """Who calls."""
 

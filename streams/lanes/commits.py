@@ -8,6 +8,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from streams.away import Away
+from streams.clients import abandon_commit
 
 from .partition import PartitionRun
 
@@ -41,7 +42,7 @@ class Commits:
                 if not offsets:
                     return False
                 sent_at = self._monotonic()
-                await consumer.commit(offsets)
+                await self._send(consumer, offsets)
         except TimeoutError:
             self._away.say(f"no answer to an offset commit within {self._limit_s:g} s")
             return False
@@ -53,6 +54,14 @@ class Commits:
         for run in current:
             run.epoch.renew(sent_at)
         return True
+
+    @staticmethod
+    async def _send(consumer: Any, offsets: dict[Any, int]) -> None:
+        try:
+            await consumer.commit(offsets)
+        except asyncio.CancelledError:  # a timeout is one, too
+            abandon_commit(consumer)
+            raise
 
     async def tick(self, consumer: Any, runs: Callable[[], Iterable[PartitionRun]], every_s: float) -> None:
         """Commit every tick, also what has not changed, until cancelled."""

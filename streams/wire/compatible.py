@@ -20,6 +20,9 @@ _PROMOTED: Mapping[str, frozenset[str]] = {
 }
 """What a reader may call what a writer wrote under another name."""
 
+_TOP = "the record"
+"""Where a gap is that is in no field."""
+
 
 class Kind(Enum):
     """In which way a reader cannot read."""
@@ -105,7 +108,10 @@ class _Walk:
         reader, writer = _whole(reader, self.readers), _whole(writer, self.writers)
         if isinstance(writer, list):
             for branch in writer:
-                yield from self.gaps(reader, branch, where)
+                for gap in self.gaps(reader, branch, where):
+                    # Of a branch that resolves to nothing the whole union is told, as people know it.
+                    here = gap.kind is Kind.TYPE and gap.where == (where or _TOP)
+                    yield self._type(reader, writer, where) if here else gap
         elif isinstance(reader, list):
             yield from self._any(reader, writer, where)
         elif reader["type"] != writer["type"]:
@@ -168,7 +174,7 @@ class _Walk:
 
     @staticmethod
     def _type(reader: Any, writer: Any, where: str) -> Gap:
-        return Gap(where or "the record", Kind.TYPE, _label(reader), _label(writer))
+        return Gap(where or _TOP, Kind.TYPE, _label(reader), _label(writer))
 
 
 def _named(schema: Any) -> dict[str, Any]:

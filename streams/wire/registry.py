@@ -129,6 +129,10 @@ class RegistryClient:
             await self._ask("PUT", f"/config/{_quoted(subject)}", {"compatibility": level})
         except _NotThere as error:
             raise RegistryRefused(f"the schema registry at {self.address} answers {error}: {_RIGHT_URL}") from error
+        except SchemaRefused as error:
+            # Apicurio 3.3.3, when two do it at once: "A rule named 'COMPATIBILITY' already exists".
+            if await self.compatibility(subject) != level:
+                raise RegistryAway(f"somebody else sets the compatibility of {subject} now: {error}") from error
 
     async def takes(self, subject: str, schema: schemas.Schema) -> bool:
         """Whether the registry itself would take the schema, by the subject's level; so it would where there is none yet."""

@@ -23,7 +23,9 @@ from connector.model.requests import (
     RequestedBy,
     ResetPassword,
     RevokeEntitlements,
+    SetEntitlements,
     UnsupportedOperation,
+    UpdateAccount,
 )
 
 from .times import milliseconds
@@ -40,12 +42,19 @@ _BODIES: Mapping[Operation, Callable[[Mapping[str, Any]], Body]] = {
         entitlements=_entitlements(f),
         credential=f["credential"],
     ),
+    Operation.UPDATE_ACCOUNT: lambda f: UpdateAccount(
+        attributes=_attributes(f["attributes"]),
+        tags=dict(f["tags"]["set"]),
+        remove_tags=tuple(f["tags"]["remove"]),
+        new_user_name=f["newUserName"],
+    ),
     Operation.DELETE_ACCOUNT: lambda _: DeleteAccount(),
     Operation.DISABLE_ACCOUNT: lambda _: DisableAccount(),
     Operation.ENABLE_ACCOUNT: lambda f: EnableAccount(f["credential"]),
     Operation.RESET_PASSWORD: lambda f: ResetPassword(f["credential"]),
     Operation.GRANT_ENTITLEMENTS: lambda f: GrantEntitlements(_entitlements(f)),
     Operation.REVOKE_ENTITLEMENTS: lambda f: RevokeEntitlements(_entitlements(f)),
+    Operation.SET_ENTITLEMENTS: lambda f: SetEntitlements(_entitlements(f)),
 }
 
 

@@ -74,6 +74,8 @@ async def _register(client: "RegistryClient", subject: Subject) -> int:
     try:
         return await client.register(subject.name, subject.schema)
     except SchemaRefused as error:
+        if (number := await client.find(subject.name, subject.schema)) is not None:
+            return number  # another worker, starting with us, was quicker
         found = await _clashes(client, subject)
         why = "\n".join(f"{subject.name}: {clash.problem}; {clash.mend}" for clash in found)
         raise SchemaRefused(why or f"{subject.name}: the registry refuses the schema: {error}") from error
@@ -144,3 +146,19 @@ def check_landed(subject: Subject) -> tuple[Finding, ...]:
         for clash in clashes(subject.schema, old, f"version {number}")
     ]
     return tuple(dict.fromkeys(found)) or (Finding(subject.name, "", note=f"compatible with {len(landed)} landed"),)
+
+
+async def check_all(client: "RegistryClient", wanted: Iterable[Subject]) -> list[Finding]:
+    """`check` of each; raises as it does."""
+    return [finding for subject in wanted for finding in await check(client, subject)]
+
+
+async def register_all(client: "RegistryClient", wanted: Iterable[Subject]) -> list[Finding]:
+    """`register` of each, or of none: where one does not go with what is there, only the problems are returned."""
+    wanted = tuple(wanted)
+    problems = [
+        Finding(subject.name, clash.problem, clash.mend)
+        for subject in wanted
+        for clash in await _clashes(client, subject)
+    ]
+    return problems or [await register(client, subject) for subject in wanted]

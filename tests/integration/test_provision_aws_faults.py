@@ -13,7 +13,8 @@ from connector.model.results import ReplyStatus, StepOutcome, Wait
 from connector.settings import Settings
 from sandbox.aws import CONNECTOR, connector_key
 from tests.support import credentials
-from tests.support.domain import aws_policy, create, grant, group, revoke
+from tests.support.credentials import DOCUMENT
+from tests.support.domain import aws_policy, boundary, create, grant, group, inline, revoke, set_to, update
 from tests.support.rig import CrashAt, mark_of
 
 SOME_OF_EACH = [
@@ -33,10 +34,18 @@ OPERATIONS = {
     "grant": ((), grant(group("developers"), aws_policy("ReadOnlyAccess"))),
     "revoke": (("group", "policy"), revoke(group("ops"), aws_policy("SecurityAudit"))),
     "delete": (tuple(SOME_OF_EACH), DeleteAccount()),
+    "update": (("access key",), update({"city": "Oslo", "mail": None, "path": "/staff/"}, remove=["old"])),
+    "rename": (("access key",), update({"city": "Oslo"}, name="bob")),
+    "set": (
+        ("group", "policy", "inline policy"),
+        set_to(group("developers"), aws_policy("ReadOnlyAccess"), inline("mine", DOCUMENT), boundary("team-base")),
+    ),
     "disable": (tuple(SOME_OF_EACH), DisableAccount()),
     "enable": ((*SOME_OF_EACH, "disabled"), EnableAccount()),
     "reset": (("login profile",), ResetPassword()),
 }
+READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+TAGGED = {"update": ("mail", "old", "new"), "rename": ("mail",)}
 EVERY = pytest.mark.parametrize("name", sorted(OPERATIONS))
 
 
@@ -44,6 +53,9 @@ def prepare(rig, name):
     kinds, body = OPERATIONS[name]
     if kinds is not None:
         rig.make_user(kinds=[kind for kind in kinds if kind != "disabled"])
+    if name in TAGGED:
+        rig.console("TagUser", UserName="alice", Tags=[{"Key": key, "Value": "x"} for key in TAGGED[name]])
+        rig.aws.settle()
     if kinds is not None and "disabled" in kinds:
         assert rig.run(DisableAccount(), request_id="req-0").reply.status is ReplyStatus.SUCCEEDED
         rig.settled()
@@ -65,6 +77,16 @@ def assert_right(rig, name, outcome):
     rig.assert_audited(outcome)
     user = rig.user()
     match name:
+        case "update":
+            assert (user["path"], user["tags"]) == ("/staff/", {"city": "Oslo", "new": "x"})
+            assert outcome.account.identity.tags == user["tags"]
+        case "rename":
+            assert user is None
+            user = rig.user("bob")
+            assert user["tags"]["city"] == "Oslo"
+            assert outcome.account.renamed_to == "bob"
+            assert [refresh.user_name for refresh in outcome.refreshes] == ["bob"]
+            assert outcome.account.identity.user_id == user["user_id"]
         case "create":
             assert (user["groups"], len(user["attached_policies"])) == (["developers"], 1)
             assert rig.aws.sign_in("alice", rig.open(outcome.reply.credential)["password"])
@@ -75,6 +97,10 @@ def assert_right(rig, name, outcome):
         case "delete":
             assert user is None
             assert rig.aws.state()["virtual_mfa_devices"] == {}
+        case "set":
+            assert (user["groups"], user["attached_policies"]) == (["developers"], [READ_ONLY])
+            assert list(user["inline_policies"]) == ["mine"]
+            assert user["boundary"].endswith(":policy/team-base")
         case "disable":
             assert "idhub-deny-all" in user["inline_policies"]
             assert user["login_profile"] is None

@@ -93,7 +93,7 @@ def test_a_refused_password_is_not_repeated(iam):
 
 
 def test_an_unknown_action_and_an_unknown_parameter_are_refused(iam):
-    assert iam.code("CreateRole", RoleName="x") == "InvalidAction"
+    assert iam.code("CreateSAMLProvider", Name="x") == "InvalidAction"
     assert iam.code("GetUser", Username="alice") == "ValidationError"
 
 

@@ -207,9 +207,9 @@ def test_every_answer_has_a_request_id_of_its_own_and_a_date(iam):
 def test_an_action_that_is_not_simulated_is_refused_and_counted(aws, iam):
     for _ in range(2):
         with refused("InvalidAction") as answer:
-            iam.list_roles()
+            iam.list_saml_providers()
     assert answer.status == 400
-    assert aws.overview()["unknown_actions"] == {"ListRoles": 2}
+    assert aws.overview()["unknown_actions"] == {"ListSAMLProviders": 2}
 
 
 def test_the_account_summary_is_a_map(iam, alice):

@@ -133,7 +133,7 @@ def test_a_reset_makes_everything_as_at_the_beginning(aws, iam):
 @pytest.mark.parametrize(
     ("knobs", "sentence"),
     [
-        ({"latencies": 1}, "No such knob: latencies. There are: latency"),
+        ({"latencies": 1}, "No such knob: latencies. There are: credential_report_s, "),
         ({"latency": -1}, "seconds are 0 or more"),
         ({"latency": [2, 1]}, "the first is the smaller one"),
         ({"stale_mode": "sometimes"}, "stale_mode"),
@@ -297,5 +297,18 @@ def test_the_readme_names_every_knob_effect_and_route(aws):
     text = (Path(sandbox.aws.__file__).parent / "README.md").read_text(encoding="utf-8")
     for name in (*aws.knobs(), *Effect):
         assert f"`{name}`" in text, name
-    for path in ("knobs", "faults", "journal", "state", "call", "sign-in", "settle", "accounts", "reset"):
+    for path in (
+        "knobs",
+        "faults",
+        "journal",
+        "state",
+        "call",
+        "sign-in",
+        "settle",
+        "accounts",
+        "reset",
+        "feed",
+        "adversary",
+        "suspend",
+    ):
         assert f"/_sandbox/{path}" in text, path

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
+import httpx2
 import pytest
 
 from sandbox.aws import connector_key, secret_of
@@ -180,3 +181,29 @@ def test_a_form_that_makes_no_sense_is_a_sender_s_fault(raw, form, code):
 def test_a_changed_body_breaks_the_signature(raw):
     raw.sock.sendall(raw.signed(f"{GET_USER}&UserName=alice").replace(b"=alice", b"=break"))
     assert "SignatureDoesNotMatch" in raw.answer()[2]
+
+
+# Other protocols at the door
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "code"),
+    [
+        ("/", {"X-Amz-Target": "AmazonSQS.ListQueues"}, 400, b"MissingAuthenticationTokenException"),
+        ("/", {"X-Amz-Target": "secretsmanager.ListSecrets"}, 400, b"MissingAuthenticationTokenException"),
+        ("/", {"X-Amz-Target": "Nobody.ListSecrets"}, 403, b"<Code>MissingAuthenticationToken</Code>"),
+        ("/bucket/key", {}, 403, b"<Code>AccessDenied</Code>"),
+    ],
+)
+def test_without_a_signature_each_service_refuses_in_its_own_protocol(aws, path, headers, status, code):
+    answer = httpx2.post(f"{aws.url}{path}", headers=headers)
+    assert answer.status_code == status
+    assert code in answer.content
+
+
+def test_a_body_that_is_no_json_object_is_refused(aws):
+    headers = {"X-Amz-Target": "AmazonSQS.ListQueues"}
+    for body in (b"{", b"[1]", b"\xff"):
+        answer = httpx2.post(aws.url, headers=headers, content=body)
+        assert answer.status_code == 400
+        assert answer.json()["__type"] == "com.amazonaws.sqs#SerializationException"

@@ -39,9 +39,9 @@ def test_an_action_takes_the_parameters_of_the_service_model(name):
     assert set(ACTIONS[name].required) == set(required)
 
 
-def test_what_begins_with_get_or_list_reads_and_all_else_writes():
+def test_what_begins_with_get_list_generate_or_simulate_reads_and_all_else_writes():
     assert {name for name, action in ACTIONS.items() if not action.writes} == {
-        name for name in ACTIONS if name.startswith(("Get", "List"))
+        name for name in ACTIONS if name.startswith(("Get", "List", "Generate", "Simulate"))
     }
 
 
@@ -51,7 +51,9 @@ def test_a_parameter_has_the_bounds_and_the_pattern_of_the_service_model(name):
     for parameter, model in ({} if shape is None else shape.members).items():
         ours = ACTIONS[name].shapes[parameter]
         where = f"{name}.{parameter}"
-        kind = {"list": ("texts", "tags")}.get(model.type_name, (model.type_name.replace("string", "text"),))
+        kind = {"list": ("texts", "tags", "contexts")}.get(
+            model.type_name, (model.type_name.replace("string", "text"),)
+        )
         assert ours.kind in kind, where
         if model.type_name == "list":
             continue
@@ -103,4 +105,4 @@ def test_every_action_that_works_on_the_caller_by_default_is_one_whose_user_name
     optional = {
         name for name, action in ACTIONS.items() if "UserName" in action.shapes and "UserName" not in action.required
     }
-    assert len(optional) == 19  # the service model has GetMFADevice besides
+    assert len(optional) == 20

@@ -17,16 +17,27 @@ from sandbox.aws.client import StandInClient
 from sandbox.aws.process import StandInProcess
 
 
-def boto_client(url: str, service: str = "iam", key: str = "", secret: str = "", **config: Any) -> Any:
+def boto_client(
+    url: str, service: str = "iam", key: str = "", secret: str = "", token: str | None = None,
+    region: str = "us-east-1", **config: Any,
+) -> Any:  # fmt: skip
     """A boto3 client that tries once; `config` goes to botocore's Config."""
     access_key_id = key or connector_key()
     return boto3.client(
         service,
         endpoint_url=url,
-        region_name="us-east-1",
+        region_name=region,
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret or secret_of(access_key_id),
+        aws_session_token=token,
         config=Config(retries={"mode": "standard", "total_max_attempts": 1}, **config),
+    )
+
+
+def as_session(url: str, credentials: dict[str, Any], service: str = "iam") -> Any:
+    """A client with what STS has handed out."""
+    return boto_client(
+        url, service, credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"]
     )
 
 

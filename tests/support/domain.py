@@ -15,6 +15,8 @@ from connector.model.requests import (
     Request,
     ResetPassword,
     RevokeEntitlements,
+    SetEntitlements,
+    UpdateAccount,
 )
 from connector.plan.calls import Context, Seen
 
@@ -23,11 +25,13 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 OPERATION_OF = {
     CreateAccount: Operation.CREATE_ACCOUNT,
     DeleteAccount: Operation.DELETE_ACCOUNT,
+    UpdateAccount: Operation.UPDATE_ACCOUNT,
     DisableAccount: Operation.DISABLE_ACCOUNT,
     EnableAccount: Operation.ENABLE_ACCOUNT,
     ResetPassword: Operation.RESET_PASSWORD,
     GrantEntitlements: Operation.GRANT_ENTITLEMENTS,
     RevokeEntitlements: Operation.REVOKE_ENTITLEMENTS,
+    SetEntitlements: Operation.SET_ENTITLEMENTS,
 }
 
 
@@ -61,8 +65,24 @@ def customer_policy(name):
     return Entitlement(EntitlementType.CUSTOMER_MANAGED_POLICY, name)
 
 
+def inline(name, document=None):
+    return Entitlement(EntitlementType.INLINE_POLICY, name, document)
+
+
+def boundary(name):
+    return Entitlement(EntitlementType.PERMISSIONS_BOUNDARY, name)
+
+
+def set_to(*entitlements):
+    return SetEntitlements(entitlements)
+
+
 def create(*entitlements, attributes=None, tags=None, credential=None):
     return CreateAccount(attributes or {}, tags or {}, entitlements, credential)
+
+
+def update(attributes=None, tags=None, remove=(), name=None):
+    return UpdateAccount(attributes or {}, tags or {}, tuple(remove), name)
 
 
 def grant(*entitlements):

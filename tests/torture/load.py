@@ -157,7 +157,7 @@ class Load:
                 (
                     entitlement("GROUP", "no-such-group"),
                     entitlement("AWS_MANAGED_POLICY", "NoSuchPolicy"),
-                    entitlement("INLINE_POLICY", "not-in-this-version"),
+                    entitlement("GROUP", "no name of a group!"),
                 )
             )
             some.insert(random.randint(0, len(some)), nowhere)

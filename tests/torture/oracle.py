@@ -4,11 +4,11 @@ One user after the other, one request after the other, each done at once and as 
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 
-from sandbox.aws import DEFAULT_ACCOUNT
-
 TAG = "idhub:request-id"
+NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
 CREDENTIALS = ("access_keys", "service_credentials", "ssh_public_keys", "signing_certificates", "mfa_devices")
 
 
@@ -138,18 +138,18 @@ class Oracle:
 
 
 def _things(entitlements):
-    """(groups or policies, name or ARN) of each, once; None for what this version cannot grant."""
+    """(groups or policies, name or ARN) of each, once; None for what can be no name of a thing."""
     found = {}
     for one in entitlements:
         match one["type"]:
+            case "GROUP" if not NAME.fullmatch(one["name"]):
+                thing = (None, one["name"])
             case "GROUP":
                 thing = ("groups", one["name"].casefold())
             case "AWS_MANAGED_POLICY" if not one["name"].startswith("arn:"):
                 thing = ("policies", f"arn:aws:iam::aws:policy/{one['name']}")
-            case "AWS_MANAGED_POLICY" | "CUSTOMER_MANAGED_POLICY":
-                thing = ("policies", one["name"])
             case _:
-                thing = (None, one["name"])
+                thing = ("policies", one["name"])
         found.setdefault(thing)
     return list(found)
 
@@ -185,6 +185,3 @@ def differences(people, state):
     held = {serial.rpartition("/")[2].casefold() for serial in state["virtual_mfa_devices"]}
     found += [f"{name}: its virtual MFA device is left behind" for name in sorted(held - people.keys())]
     return found
-
-
-__all__ = ["DEFAULT_ACCOUNT", "TAG", "Expected", "Oracle", "Person", "differences"]

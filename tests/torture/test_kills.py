@@ -9,8 +9,8 @@ from tests.support.wait import eventually
 
 from .checks import check_all, gather
 from .load import Load
-from .world import SEED, answered, publish_all, scaled, seal_credential, world
 from .worker_main import MOMENTS
+from .world import SEED, answered, publish_all, scaled, seal_credential, world
 
 USERS = [f"User.{number:02}" for number in range(30)]
 LEAVERS = USERS[:4]

@@ -28,9 +28,8 @@ import aiokafka
 import connector.provision.execute
 import streams.worker
 from connector import factory
-from streams.shared import Shared
+from streams.shared import Shared, log_step
 from streams.shared import Step as Step_
-from streams.shared import log_step
 
 MOMENTS = (
     *("DECODE", "LEDGER", "READ", "READING", "INTENT", "SENT", "COMMITTED"),

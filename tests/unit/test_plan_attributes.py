@@ -4,11 +4,12 @@ import pytest
 
 from connector.errors import RequestRefused
 from connector.plan.attributes import to_attributes, to_user_attributes
+from connector.plan.rules import NO_RULES
 from tests.support.domain import create
 
 
-def wanted(attributes=None, tags=None):
-    return to_user_attributes(create(attributes=attributes, tags=tags), "alice", "req-1")
+def wanted(attributes=None, tags=None, rules=NO_RULES):
+    return to_user_attributes(create(attributes=attributes, tags=tags), "alice", rules, request_id="req-1")
 
 
 def test_attributes_become_tags_and_the_request_is_named():

@@ -27,20 +27,25 @@ from connector.plan.entitlements import KINDS
 from connector.plan.grant import plan_grant
 from connector.plan.operations import OPERATIONS, permissions
 from connector.plan.revoke import plan_revoke
-from connector.plan.rules import Rules
+from connector.plan.rules import NO_RULES, Rules
+from tests.support.credentials import DOCUMENT
 from tests.support.domain import (
     ACCOUNT,
     NOW,
     aws_policy,
+    boundary,
     context,
     create,
     grant,
     group,
     identity,
+    inline,
     items,
     request,
     revoke,
     seen,
+    set_to,
+    update,
 )
 
 OURS = {"idhub:request-id": "req-1"}
@@ -115,7 +120,7 @@ def test_a_resumed_requests_user_is_not_this_requests_deed():
 
 
 def test_attributes_are_checked_before_anything():
-    error = create_module.check_create(request(create(attributes={"mail": ("a", "b"), "path": "x"})))
+    error = create_module.check_create(request(create(attributes={"mail": ("a", "b"), "path": "x"})), NO_RULES)
     assert error is not None
     assert error.code == "INVALID_ATTRIBUTE"
     assert "mail" in error.message
@@ -318,17 +323,20 @@ def test_every_call_that_can_be_planned_is_permitted():
         "CREATE_ACCOUNT": (NOBODY, seen(identity(tags=OURS), login=items("password"))),
         "DELETE_ACCOUNT": (seen(identity(), **EVERYTHING),),
         "DISABLE_ACCOUNT": (seen(identity(), **EVERYTHING),),
+        "SET_ENTITLEMENTS": (seen(identity(), **EVERYTHING),),
         "ENABLE_ACCOUNT": (seen(identity(tags=DISABLED), **{**EVERYTHING, **DENIED}),),
     }
-    entitlements = (group("a"), aws_policy("b"))
+    entitlements = (group("a"), aws_policy("b"), inline("c", DOCUMENT), boundary("d"))
     bodies = {
         Operation.CREATE_ACCOUNT: create(*entitlements),
         Operation.DELETE_ACCOUNT: DeleteAccount(),
+        Operation.UPDATE_ACCOUNT: update({"city": None, "mail": "a@b"}, name="bob"),
         Operation.DISABLE_ACCOUNT: DisableAccount(),
         Operation.ENABLE_ACCOUNT: EnableAccount(),
         Operation.RESET_PASSWORD: ResetPassword(),
         Operation.GRANT_ENTITLEMENTS: grant(*entitlements),
         Operation.REVOKE_ENTITLEMENTS: revoke(*entitlements),
+        Operation.SET_ENTITLEMENTS: set_to(*entitlements),
     }
     assert bodies.keys() == OPERATIONS.keys()
     for operation, row in OPERATIONS.items():

@@ -11,7 +11,7 @@ from .errors import AwsError, no_such_policy, not_yet_modifiable
 from .ids import Ids
 from .login import sign_in
 from .managed import aws_policies
-from .model import AccessKey, Role, User, with_item
+from .model import AccessKey, Group, Role, User, with_item
 from .settings import IamSettings
 from .snapshot import to_snapshot
 from .state import State, View
@@ -97,6 +97,10 @@ class Account:
     def find_user(self, name: str) -> User | None:
         """The user now; names ignore case."""
         return View(self.state).find_user(name)
+
+    def find_group(self, name: str) -> Group | None:
+        """The group now."""
+        return View(self.state).find_group(name)
 
     def find_role(self, name: str) -> Role | None:
         """The role now."""

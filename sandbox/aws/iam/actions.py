@@ -257,14 +257,20 @@ _ROWS: tuple[tuple[str, Handler, str], ...] = (
     (
         "CreateRole",
         roles.create_role,
-        ("Path RoleName* AssumeRolePolicyDocument* Description:roleDescription MaxSessionDuration " "MaxSigninSessionDuration PermissionsBoundary Tags"),
+        (
+            "Path RoleName* AssumeRolePolicyDocument* Description:roleDescription MaxSessionDuration "
+            "MaxSigninSessionDuration PermissionsBoundary Tags"
+        ),
     ),
     ("GetRole", roles.get_role, "RoleName*"),
     ("ListRoles", roles.list_roles, f"PathPrefix {_PAGED}"),
     (
         "UpdateRole",
         roles.update_role,
-        ("RoleName* Description:roleDescription MaxSessionDuration MaxSigninSessionDuration " "ResetMaxSigninSessionDuration"),
+        (
+            "RoleName* Description:roleDescription MaxSessionDuration MaxSigninSessionDuration "
+            "ResetMaxSigninSessionDuration"
+        ),
     ),
     ("UpdateAssumeRolePolicy", roles.update_assume_role_policy, "RoleName* PolicyDocument*"),
     ("DeleteRole", roles.delete_role, "RoleName*"),

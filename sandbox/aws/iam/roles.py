@@ -33,7 +33,9 @@ def create_role(ctx: Context, params: Params) -> Answer:
         boundary=checked_boundary(ctx, params.get("PermissionsBoundary")),
     )
     ctx.put(role)
-    return {"Role": to_role(ctx, role, full=True)}
+    told = to_role(ctx, role, full=True)
+    del told["MaxSessionDuration"]  # the answer of a creation does not have it, nor does its record in CloudTrail
+    return {"Role": told}
 
 
 def get_role(ctx: Context, params: Params) -> Answer:

@@ -63,7 +63,9 @@ class Queue:
     def setting(self, name: str) -> int:
         return int(self.attributes[name])
 
-    def put(self, body: str, now: float, delay: float | None = None, attributes: Mapping[str, Any] | None = None) -> Message:
+    def put(
+        self, body: str, now: float, delay: float | None = None, attributes: Mapping[str, Any] | None = None
+    ) -> Message:
         """A new message."""
         self._last += 1
         wait = self.setting("DelaySeconds") if delay is None else delay
@@ -102,7 +104,7 @@ class Queue:
 
     def find(self, handle: str) -> Message | None:
         """The message of a receipt handle, if it still has it."""
-        message = self.messages.get(handle.split(":")[0])
+        message = self.messages.get(handle.split(":", maxsplit=1)[0])
         return message if message is not None and message.handle == handle else None
 
     def next_visible(self, now: float) -> float | None:

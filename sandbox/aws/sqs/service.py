@@ -80,14 +80,17 @@ class Sqs:
         name = str(call.need("QueueName"))
         if _NAME.fullmatch(name) is None:
             raise _wrong(
-                "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length", "InvalidParameterValue"
+                "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
+                "InvalidParameterValue",
             )
         attributes = _attributes(call)
         before = self._queues.by_arn.get(self.arn_of(call))
         if before is None:
             self._queues.make(self.arn_of(call), attributes, call.now).tags.update(call.params.get("tags", {}))
         elif any(before.attributes.get(key) != value for key, value in attributes.items()):
-            raise _wrong("A queue already exists with the same name and a different value for an attribute", "QueueNameExists")
+            raise _wrong(
+                "A queue already exists with the same name and a different value for an attribute", "QueueNameExists"
+            )
         return {"QueueUrl": _url(call, call.account_id, name)}
 
     def _get_url(self, call: Call) -> Answer:
@@ -143,7 +146,9 @@ class Sqs:
         if not body:
             raise _wrong("The request must contain the parameter MessageBody.", "MissingParameter")
         if len(body.encode()) > queue.setting("MaximumMessageSize"):
-            raise _wrong("One or more parameters are invalid. Reason: Message must be shorter.", "InvalidParameterValue")
+            raise _wrong(
+                "One or more parameters are invalid. Reason: Message must be shorter.", "InvalidParameterValue"
+            )
         delay = call.number("DelaySeconds", queue.setting("DelaySeconds"), 0, 900, "InvalidParameterValue")
         message = queue.put(body, call.now, delay, call.params.get("MessageAttributes"))
         return {"MessageId": message.message_id, "MD5OfMessageBody": message.md5}
@@ -151,9 +156,13 @@ class Sqs:
     def _receive(self, call: Call) -> Answer | Later:
         queue = self._queue(call)
         wait = call.number(
-            "WaitTimeSeconds", queue.setting("ReceiveMessageWaitTimeSeconds"), 0, _LONGEST_WAIT_S, "InvalidParameterValue"
+            "WaitTimeSeconds",
+            queue.setting("ReceiveMessageWaitTimeSeconds"),
+            0,
+            _LONGEST_WAIT_S,
+            "InvalidParameterValue",
         )
-        found = self._take(call, queue, call.now)
+        found = self._take(call, queue)
         if found or not wait:
             return _received(found)
         later = Later()
@@ -164,11 +173,12 @@ class Sqs:
         """For a waiting receiver: what there is, or None."""
         if self._queues.by_arn.get(queue.arn) is not queue or not call.wanted():
             return {}
-        found = self._take(call, queue, time.time())
+        found = self._take(call, queue)
         return _received(found) if found else None
 
-    def _take(self, call: Call, queue: Queue, now: float) -> list[Message]:
-        self._pump(now)
+    def _take(self, call: Call, queue: Queue) -> list[Message]:
+        self._pump(time.time())
+        now = time.time()  # after what has just arrived
         most = call.number("MaxNumberOfMessages", 1, 1, 10, "InvalidParameterValue")
         timeout = call.number(
             "VisibilityTimeout", queue.setting("VisibilityTimeout"), 0, _LONGEST_VISIBILITY_S, "InvalidParameterValue"
@@ -200,7 +210,9 @@ class Sqs:
         if len(entries) > 10:
             raise AwsError("TooManyEntriesInBatchRequest", "Maximum number of entries per request are 10.", 400)
         if len({entry.get("Id") for entry in entries}) < len(entries):
-            raise AwsError("BatchEntryIdsNotDistinct", "Two or more batch entries in the request have the same Id.", 400)
+            raise AwsError(
+                "BatchEntryIdsNotDistinct", "Two or more batch entries in the request have the same Id.", 400
+            )
         done: list[Answer] = []
         failed: list[Answer] = []
         for entry in entries:
@@ -292,7 +304,9 @@ def _is_redrive(text: str) -> bool:
 def _handle(call: Call) -> str:
     handle = str(call.need("ReceiptHandle"))
     if _HANDLE.fullmatch(handle) is None:
-        raise AwsError("ReceiptHandleIsInvalid", f'The input receipt handle "{handle}" is not a valid receipt handle.', 400)
+        raise AwsError(
+            "ReceiptHandleIsInvalid", f'The input receipt handle "{handle}" is not a valid receipt handle.', 400
+        )
     return handle
 
 

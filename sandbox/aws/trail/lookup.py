@@ -12,6 +12,7 @@ from typing import Any
 
 from sandbox.aws.call import Answer, Call
 from sandbox.aws.iam import AwsError
+
 from .happening import Happening
 from .records import resources, to_record, user_name
 from .trail import Key, Trail
@@ -53,8 +54,10 @@ class CloudTrail:
             raise AwsError("InvalidTimeRangeException", "The start time is after the end time.")
         oldest = max(call.now - _KEPT_S, start or 0.0)
         token = call.params.get("NextToken")
-        found = []
-        for at, number, one in self._trail.latest(call.account_id, call.region, None if token is None else _decode(token)):
+        found: list[tuple[Key, Happening]] = []
+        for at, number, one in self._trail.latest(
+            call.account_id, call.region, None if token is None else _decode(token)
+        ):
             if at < int(oldest) and one.at < oldest:
                 break
             if one.at < oldest or (end is not None and int(one.at) > end) or not fits(one):

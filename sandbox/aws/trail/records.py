@@ -16,6 +16,7 @@ from sandbox.aws.iam import AwsError
 from sandbox.aws.iam.actions import ACTIONS
 from sandbox.aws.iam.errors import STATUS
 from sandbox.aws.iam.model import Document
+
 from .happening import Actor, Happening
 
 Record = dict[str, Any]
@@ -139,6 +140,8 @@ def identity(actor: Actor, at: float) -> Record:
     root = f"arn:{actor.partition}:iam::{actor.account_id}:root"
     if actor.hidden:
         return {"type": "IAMUser", "accountId": actor.account_id, "accessKeyId": "", "userName": HIDDEN_NAME}
+    if principal is not None and actor.foreign:
+        return {"type": "AWSAccount", "principalId": principal.user_id, "accountId": principal.account.account_id}
     if principal is None:
         told: Record = {"type": "Root", "principalId": actor.account_id, "arn": root, "accountId": actor.account_id}
     else:

@@ -12,9 +12,10 @@ from gzip import compress
 from random import Random
 from typing import Any
 
-from sandbox.aws.knobs import Knobs
 from sandbox.aws.channels import Channel
-from .happening import Happening
+from sandbox.aws.knobs import Knobs
+
+from .happening import Happening, event_id_of
 from .records import SIGN_IN, Record, iso, to_record
 
 HOME_REGIONS = {"aws": "us-east-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1"}
@@ -64,13 +65,15 @@ class Trail:
         self.feeds: list[Feed] = []
         self._kept: dict[tuple[str, str], list[Entry]] = {}
         self._count = 0
+        self._numbers = random.getrandbits(64) << 32
         self._lookup: Channel[Happening] = Channel(lambda: knobs.lookup_channel, random, self._keep)
         self._events: Channel[Happening] = Channel(lambda: knobs.event_channel, random, self._forward)
         self._files: Channel[Happening] = Channel(lambda: knobs.file_channel, random, self._write, batched=True)
 
-    def new_event_id(self) -> str:
-        told = f"{self._random.getrandbits(128):032x}"
-        return f"{told[:8]}-{told[8:12]}-4{told[13:16]}-8{told[17:20]}-{told[20:]}"
+    def new_number(self) -> int:
+        """For a happening. The upper bits are of the trail's seed, the lower ones count."""
+        self._numbers += 1
+        return self._numbers
 
     def note(self, one: Happening) -> None:
         """Takes something that happened."""
@@ -109,7 +112,7 @@ class Trail:
 
     def _forward(self, batch: list[Happening]) -> None:
         for one in batch:
-            body = json.dumps(to_event(one, self.new_event_id()))
+            body = json.dumps(to_event(one, event_id_of(self.new_number())))
             for feed in self.feeds:
                 if feed.queue and feed.takes(one.account_id):
                     self._send(feed.queue, body)
@@ -126,9 +129,7 @@ class Trail:
         moment = datetime.fromtimestamp(at, UTC)
         unique = "".join(self._random.choices(_NAME, k=16))
         place = f"{region}/{moment:%Y/%m/%d}"
-        key = (
-            f"AWSLogs/{account_id}/CloudTrail/{place}/{account_id}_CloudTrail_{region}_{moment:%Y%m%dT%H%MZ}_{unique}.json.gz"
-        )
+        key = f"AWSLogs/{account_id}/CloudTrail/{place}/{account_id}_CloudTrail_{region}_{moment:%Y%m%dT%H%MZ}_{unique}.json.gz"
         self._store(feed.bucket, key, compress(json.dumps({"Records": records}).encode(), mtime=0))
         if feed.digests:
             digest = {
