@@ -113,6 +113,8 @@ async def watch_topics(
             partitions = sorted(consumer.assignment())
             if options.since is not None:
                 await _seek(consumer, partitions, options.since)
+            for tp in partitions:
+                await consumer.position(tp)  # where it begins is fixed now, not with the first fetch
             ends = await consumer.end_offsets(partitions) if options.until_end else None
 
         async def show(record: Any) -> None:

@@ -14,7 +14,7 @@ from streams.topics import TopicNames
 
 from .cache import SchemaCache
 from .errors import SchemaNotCached
-from .framing import decode_record, encode_record
+from .framing import CONFLUENT_MAGIC, decode_record, encode_record
 from .subjects import id_of, subjects
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Codec:
 
     async def prepare(self, value: bytes | None, within_s: float = PREPARE_S) -> None:
         """Fetch what decoding this record needs, if that can be had in time: for those who show records, not for lanes."""
-        if self._cache is None or value is None or len(value) < 5 or value[:1] != b"\x00":
+        if self._cache is None or value is None or len(value) < 5 or value[:1] != CONFLUENT_MAGIC:
             return
         deadline = time.monotonic() + within_s
         while wait := await self._cache.resolve(int.from_bytes(value[1:5], "big")):

@@ -15,6 +15,8 @@ from .errors import Undecodable, UnknownSchema
 
 MARKER = b"\xc3\x01"
 CONFLUENT_MAGIC = b"\x00"
+MAX_SCHEMA_ID = 2**31 - 1
+"""A registry counts from 1, and Java's clients read the four bytes as a signed number."""
 _HEAD = len(MARKER) + 8
 
 SchemaById = Callable[[int], schemas.Schema]
@@ -81,6 +83,8 @@ def _by_id(value: bytes, schema_by_id: SchemaById | None) -> tuple[schemas.Schem
     if len(value) < 5:
         raise Undecodable(f"{len(value)} bytes are no record")
     number = int.from_bytes(value[1:5], "big")
+    if not 0 < number <= MAX_SCHEMA_ID:
+        raise Undecodable(f"framed with the schema id {number}, which no registry gives")
     if schema_by_id is None:
         raise UnknownSchema(
             f"framed for a schema registry (id {number}), and none is configured: use Avro's single-object encoding"

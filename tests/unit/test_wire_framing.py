@@ -96,6 +96,8 @@ def test_a_missing_field_without_a_default_is_refused():
         (b"\xc3\x01\x00", UnknownSchema, "no schema with the fingerprint 00"),
         (b"\x00\x01", Undecodable, "2 bytes"),
         (b"\x00\x00\x00\x00\x07body", UnknownSchema, "id 7"),
+        (b"\x00" * 40, Undecodable, "the schema id 0, which no registry gives"),
+        (b"\x00\xff\xff\xff\xff" + b"body", Undecodable, "4294967295, which no registry gives"),
     ],
 )
 def test_bytes_that_are_no_record_say_why(value, error, said):
