@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from connector.settings import Settings
@@ -22,24 +22,29 @@ GROUP, POLICY = "developers", "ReadOnlyAccess"
 Fields = dict[str, Any]
 
 
-def grant(user: str, *names: str) -> Fields:
-    """Grant these groups."""
-    return new_request("GRANT_ENTITLEMENTS", DEFAULT_ACCOUNT, user, entitlements=_groups(names or (GROUP,)))
+def grant(user: str, *groups: str, policies: Sequence[str] = ()) -> Fields:
+    """Grant these groups (without any: the usual one) and AWS's own policies."""
+    return _request("GRANT_ENTITLEMENTS", user, groups or (GROUP,), policies)
 
 
-def revoke(user: str, *names: str) -> Fields:
-    """Take these groups away."""
-    return new_request("REVOKE_ENTITLEMENTS", DEFAULT_ACCOUNT, user, entitlements=_groups(names or (GROUP,)))
+def revoke(user: str, *groups: str, policies: Sequence[str] = ()) -> Fields:
+    """Take these away."""
+    return _request("REVOKE_ENTITLEMENTS", user, groups or (GROUP,), policies)
 
 
 def create(user: str) -> Fields:
     """A new user with a password, a group and a policy."""
-    entitlements = [*_groups((GROUP,)), entitlement("AWS_MANAGED_POLICY", POLICY)]
-    return new_request("CREATE_ACCOUNT", DEFAULT_ACCOUNT, user, attributes={}, tags=None, entitlements=entitlements)
+    return {**_request("CREATE_ACCOUNT", user, (GROUP,), (POLICY,)), "attributes": {}}
 
 
-def _groups(names: Iterable[str]) -> list[dict[str, Any]]:
-    return [entitlement("GROUP", name) for name in names]
+def delete(user: str) -> Fields:
+    return _request("DELETE_ACCOUNT", user, (), ())
+
+
+def _request(operation: str, user: str, groups: Iterable[str], policies: Iterable[str]) -> Fields:
+    entitlements = [entitlement("GROUP", name) for name in groups]
+    entitlements += [entitlement("AWS_MANAGED_POLICY", name) for name in policies]
+    return new_request(operation, DEFAULT_ACCOUNT, user, entitlements=entitlements)
 
 
 def plant_users(console: StandInClient, names: Iterable[str], group: str | None = None) -> None:
@@ -61,7 +66,6 @@ async def publish(settings: Settings, requests: Sequence[Fields]) -> None:
     try:
         sends = []
         for fields in requests:
-            fields = {name: value for name, value in fields.items() if value is not None}
             key = user_key(fields["awsAccountId"], fields["userName"]).encode()
             sends.append(await producer.send(topic, encode_record("ProvisioningRequest", fields), key=key))
         await asyncio.gather(*sends)
@@ -78,9 +82,7 @@ class Backlog:
         self._admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
         self._consumer: Any = None
 
-    async def __aenter__(self) -> "Backlog":
-        from aiokafka import AIOKafkaConsumer
-
+    async def __aenter__(self) -> Self:
         self._consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.bootstrap_servers)
         await self._admin.start()
         await self._consumer.start()

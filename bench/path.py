@@ -59,7 +59,6 @@ def run(console: Console) -> dict[str, Any]:
                 number += 1
             figures["latencies"][str(latency)] = {"rounds": rows, **_summary(rows)}
         the_world.console.knobs(latency=0.0)
-    console.print(to_table(figures))
     return figures
 
 
@@ -86,9 +85,7 @@ def requests_of(number: int) -> list[Fields]:
     return mixed
 
 
-async def path_round(
-    the_world: World, settings: Settings, number: int, argv: Sequence[str] = WORKER
-) -> dict[str, Any]:
+async def path_round(the_world: World, settings: Settings, number: int, argv: Sequence[str] = WORKER) -> dict[str, Any]:
     """Publish, start a worker, wait until all is finished and committed."""
     requests = requests_of(number)
     await publish(settings, requests)
@@ -101,7 +98,13 @@ async def path_round(
                 await backlog.wait_until_empty(worker)
     entries = [entry for entry in the_world.console.journal(seen) if "idhub-aws/" in entry.user_agent]
     entries = [entry for entry in entries if entry.action not in {"GetCallerIdentity", "GetAccountPasswordPolicy"}]
-    return {"path": rate_of(entries), "calls": len(entries), "requests": len(requests), "path_cpu": used, "entries": entries}
+    return {
+        "path": rate_of(entries),
+        "calls": len(entries),
+        "requests": len(requests),
+        "path_cpu": used,
+        "entries": entries,
+    }
 
 
 def bare_round(the_world: World, entries: Sequence[Entry]) -> dict[str, Any]:
@@ -138,7 +141,8 @@ def _summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     path, bare = median([row["path"] for row in rows]), median([row["bare"] for row in rows])
     calls = sum(row["calls"] for row in rows)
     cpu = {
-        name: 1000 * sum(row["path_cpu"].get(name, 0.0) for row in rows) / calls for name in ("worker", "broker", "stand-in")
+        name: 1000 * sum(row["path_cpu"].get(name, 0.0) for row in rows) / calls
+        for name in ("worker", "broker", "stand-in")
     }
     cpu["bare pool"] = 1000 * sum(row["bare_cpu"]["pool"] for row in rows) / calls
     return {"path": path, "bare": bare, "ratio": path / bare, "cpu_ms_per_call": cpu}

@@ -216,7 +216,12 @@ def machine() -> dict[str, Any]:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         model = next((line.partition(":")[2].strip() for line in cpuinfo.open() if line.startswith("model name")), "")
-    return {"cpus": os.cpu_count(), "cpu": model, "python": sys.version.split()[0], "load": round(os.getloadavg()[0], 2)}
+    return {
+        "cpus": os.cpu_count(),
+        "cpu": model,
+        "python": sys.version.split()[0],
+        "load": round(os.getloadavg()[0], 2),
+    }
 
 
-__all__ = ["CONNECTOR", "DEFAULT_ACCOUNT", "World", "WorkerProcess", "world"]
+__all__ = ["CONNECTOR", "DEFAULT_ACCOUNT", "WorkerProcess", "World", "world"]

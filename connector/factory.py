@@ -109,6 +109,7 @@ def build(
         sealer=sealer,
         opener=opener,
         reset_required=settings.change_password_next_sign_in,
+        second_look=timedelta(seconds=settings.second_look_s),
         rules=rules,
     )
     return Connector(settings, account, api, means)

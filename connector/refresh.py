@@ -93,6 +93,8 @@ class Refreshing:
             if within(renamed, now, self._window):
                 # IAM has not told everywhere yet that it gave the user this name.
                 return Wait(self._pace.propagating.seconds(attempt), "propagating", {"action": "GetUser"})
+            if last_known is not None and last_known.deleted and (last_known.look_again_at or now) < now:
+                return Refreshed(replace(last_known, look_again_at=None))  # gone it is
             return self._absent(last_known, now, cause)
         if is_gone(last_known, state.identity, now, self._window):
             return Refreshed()

@@ -112,6 +112,8 @@ class Settings(BaseModel):
     account_schema: str | None = Field(None, validation_alias=_shared("ACCOUNT_SCHEMA"))
     """The guide's ACCOUNT_SCHEMA: IDHub's schema of accounts as a file's path, the built-in name `accountSchema`, or
     the JSON itself. Without it every attribute is taken."""
+    second_look_s: float = Field(60.0, ge=0.0)
+    """Seconds after a DISABLE or DELETE when the user is looked at again, and what was put back goes."""
     path_prefix: str = Field("/", pattern=r"^/([!-~]*/)?$")
     """New users are made under this path, and no path outside it is taken."""
     enable_programmatic_access: bool = False

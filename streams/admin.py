@@ -15,7 +15,7 @@ from connector.settings import Settings
 
 from .away import describe
 from .errors import BrokerAway, StreamsError
-from .topics import DEFAULT_PARTITIONS, PRESENT, Topic, TopicNames
+from .topics import BY_NAME, DEFAULT_PARTITIONS, PRESENT, Topic, TopicNames
 
 ANSWER_S = 15.0
 """How long Kafka may take to answer before it counts as away."""
@@ -250,7 +250,8 @@ def _ledger_problem(names: TopicNames, configs: Mapping[str, Mapping[str, str]],
     ledger, requests = (_kept(configs[name].get("retention.ms")) for name in (names.ledger, names.requests))
     if ledger > requests or ledger == float("inf"):
         return []
-    longer = "-1" if requests == float("inf") else f"{2 * requests:.0f}"
+    enough = max(2 * requests, _kept(BY_NAME["ledger"].config["retention.ms"]))
+    longer = "-1" if requests == float("inf") else f"{enough:.0f}"
     told = "for ever" if requests == float("inf") else f"{requests:.0f} ms"
     return [
         TopicProblem(

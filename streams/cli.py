@@ -264,7 +264,10 @@ def topics_acls(
 @app.command()
 def send(
     operation: Annotated[
-        str | None, typer.Argument(help="create, delete, grant or revoke (or the full name, such as CREATE_ACCOUNT).")
+        str | None,
+        typer.Argument(
+            help="create, update, delete, disable, enable, reset, grant, revoke, set; or the full name, such as SET_ENTITLEMENTS."
+        ),
     ] = None,
     user: Annotated[str | None, typer.Argument(help="The IAM user's name.")] = None,
     *,

@@ -58,6 +58,8 @@ class Incoming:
     """As the producer asked; None: the default one."""
     refusal: RequestRefused | None
     """Why it cannot be taken at all."""
+    answered: bool = True
+    """Somebody waits for a reply; not so for a request of the connector's own."""
 
     @property
     def ledger_key(self) -> bytes:
@@ -162,6 +164,11 @@ class Outbox:
             raise RequestRefused("KEY_MISMATCH", f"the record's key must be {right}")
         return refresh
 
+    @staticmethod
+    def looking(record: Any, request: Request) -> Incoming:
+        """The connector's own request for a second look, at the place of its refresh: it has no offset to finish."""
+        return Incoming(request, record.topic, record.partition, -1, record.key, (), None, None, answered=False)
+
     # -- a request's life ---------------------------------------------------------------------------------
 
     def intent(self, incoming: Incoming, intent: Intent) -> list[Message]:
@@ -203,15 +210,14 @@ class Outbox:
         entry = ledger.finished(
             incoming.topic,
             incoming.offset,
-            request_id=outcome.reply.request_id,
+            request_id=None if refused else outcome.reply.request_id,  # it can be as large as a record
             request_hash=outcome.reply.request_hash,
             reply=reply,
             note="refused" if refused else "",
         )
-        messages = [
-            self._entry(incoming, key, FINISHED, entry),
-            self._reply(incoming, reply, outcome.reply.finished_at or now, refused=refused),
-        ]
+        messages = [self._entry(incoming, key, FINISHED, entry)]
+        if incoming.answered:
+            messages.append(self._reply(incoming, reply, outcome.reply.finished_at or now, refused=refused))
         messages += (self._audit(incoming, audit) for audit in outcome.audits)
         if outcome.account is not None:
             messages.append(self._account(incoming.key, outcome.account, incoming.partition, incoming.carried))
@@ -268,7 +274,7 @@ class Outbox:
                         Refresh(
                             account.aws_account_id,
                             account.user_name,
-                            tuple(facet for facet in Facet if facet in account.items),
+                            tuple(facet for facet in Facet if account.deleted or facet in account.items),
                             RefreshReason.LOOK_AGAIN,
                             occurred_at=now,
                         )
@@ -291,7 +297,9 @@ class Outbox:
             timestamp=record.timestamp,
             replays=headers.replay_count(record.headers),
         )
-        letter = Message(self._topics.dead_letters, record.key, record.value, (*headers.original(record.headers), *why))
+        # A record of nothing at all, which other producers can send, cannot be sent on as it was.
+        value = record.value if record.key is not None or record.value is not None else b""
+        letter = Message(self._topics.dead_letters, record.key, value, (*headers.original(record.headers), *why))
         messages = [letter if letter.size <= MAX_DEAD_LETTER_BYTES else _cut(letter, why)]
         if record.topic == self._topics.requests:
             mark = ledger.finished(
@@ -382,7 +390,7 @@ def _cut(letter: Message, why: tuple[headers.Header, ...]) -> Message:
     """A record too large to be buried whole: it stands, as long as its topic keeps it, where the headers say."""
     told = (headers.OMITTED, f"{letter.size} bytes: read them at the original coordinates".encode())
     key = letter.key if letter.key is not None and len(letter.key) <= MAX_CUT_KEY_BYTES else None
-    return replace(letter, key=key, value=None, headers=(*why, told))
+    return replace(letter, key=key, value=None if key is not None else b"", headers=(*why, told))
 
 
 def bad_reply_topic(topic: str, why: str) -> RequestRefused:

@@ -93,7 +93,8 @@ class PartitionWriter:
     Args:
         bootstrap_servers: Kafka's address.
         transactional_id: whoever starts with the same one fences this writer.
-        transaction_timeout_s: a transaction that takes longer loses the writer; the broker aborts it.
+        transaction_timeout_s: how long the broker lets a transaction stay open that nobody ends.
+        patience_s: a transaction that takes longer, or a start, loses the writer; as long as the former by default.
         max_record_bytes: a larger record is refused without asking Kafka; at most what the topics take.
         client: more arguments for aiokafka: security, client id.
     """
@@ -104,11 +105,12 @@ class PartitionWriter:
         bootstrap_servers: str,
         transactional_id: str,
         transaction_timeout_s: float,
+        patience_s: float | None = None,
         max_record_bytes: int = 1_000_000,
         client: dict[str, Any] | None = None,
     ) -> None:
         self._max_record_bytes = max_record_bytes
-        self._timeout_s = transaction_timeout_s
+        self._patience_s = transaction_timeout_s if patience_s is None else patience_s
         self._arguments = {
             "bootstrap_servers": bootstrap_servers,
             "transactional_id": transactional_id,
@@ -132,7 +134,7 @@ class PartitionWriter:
         """
         self._producer = AIOKafkaProducer(**self._arguments)
         # Bounded: a start that hangs through an outage could fence a successor at its end.
-        async with asyncio.timeout(self._timeout_s):
+        async with asyncio.timeout(self._patience_s):
             await self._producer.start()
         self._lost = None
         self._task = asyncio.create_task(self._run())
@@ -235,7 +237,7 @@ class PartitionWriter:
         if not batches:
             return
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._patience_s):
                 await self._transaction(batches)
         except WriteRefused as refusal:
             if len(batches) > 1:

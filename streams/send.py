@@ -21,6 +21,7 @@ from connector.settings import Settings
 
 from .admin import answering, need_topics
 from .clients import end
+from .errors import BrokerAway
 from .topics import TopicNames
 from .wire import decode_record, encode_record
 from .wire.codec import Codec
@@ -309,7 +310,13 @@ class RequestClient:
             return bool(reply["requestHash"] == mine)
 
         count = sum(map(answers, self.replies.get(request_id, ()))) + 1
-        await self.publish(fields, headers=headers)
+        try:
+            await self.publish(fields, headers=headers)
+        except BrokerAway as error:
+            raise BrokerAway(
+                f"{error} It is not known whether the request was published; sent again with --request-id {request_id} "
+                "it is done once"
+            ) from error
         return await self._wait(request_id, timeout_s, count, answers)
 
     async def _wait(

@@ -94,6 +94,7 @@ class Shared:
         self.waits: Counter[str] = Counter()
         """How often requests waited, by reason."""
         self._views: dict[int, tuple[Ledger, AccountsView]] = {}
+        self._said_unreadable = False
         self._known_topics: set[str] = {self.topics.replies}
 
     async def start(self) -> None:
@@ -119,6 +120,7 @@ class Shared:
             bootstrap_servers=s.bootstrap_servers,
             transactional_id=f"{s.group}-{partition}",
             transaction_timeout_s=s.session_timeout_s,
+            patience_s=s.session_timeout_s,
             client={"client_id": f"{s.group}-writer-{partition}"},
         )
 
@@ -141,7 +143,8 @@ class Shared:
 
     def unreadable(self, error: UnknownSchema) -> Wait:
         """The ledger or the accounts hold what this configuration cannot read: nothing is done for a user until it can."""
-        if "unreadable" not in self.waits:
+        if not self._said_unreadable:
+            self._said_unreadable = True
             log.error(
                 "state.unreadable",
                 error=str(error),

@@ -27,7 +27,7 @@ import structlog
 
 from connector.errors import CallForbidden, RequestRefused
 from connector.model.iam import AccountRecord
-from connector.model.refreshes import Refresh
+from connector.model.refreshes import Refresh, RefreshReason
 from connector.model.requests import Request
 from connector.model.results import Advance, Finished, Intent, Outcome, Wait, WriteIntent
 
@@ -164,11 +164,9 @@ class UsersWork:
             )
         if entry is not None and entry.finished:
             return await self._repeat(delivery, incoming, entry)
-        if entry is not None:
-            # A worker that died may have left one call on the wire: it lands within one call timeout, or never.
-            left = self._epoch.assigned_at + self._shared.settings.call_timeout_s - time.monotonic()
-            if left > 0:
-                return Park(left, "the last call of an earlier life may still land")
+        # A worker that died may have left one call on the wire: it lands within one call timeout, or never.
+        if entry is not None and (left := self._left_of_an_earlier_life()) > 0:
+            return Park(left, "the last call of an earlier life may still land")
         last_known = self._accounts.record_of(incoming.key)
         life = self._shared.connector.provisioning.begin(request, last_known, entry.intent if entry else None)
         self._step(Step.READ, delivery)
@@ -268,7 +266,13 @@ class UsersWork:
             refresh: Refresh = self._outbox.refresh(record)
         except (WireError, RequestRefused) as error:
             return DeadLetter("DECODE", type(error).__name__, str(error))
+        if isinstance(delivery.memo, _Running):
+            return await self._live(delivery, delivery.memo)
         key, last_known = record.key, self._accounts.record_of(record.key)
+        if refresh.reason is RefreshReason.LOOK_AGAIN:
+            look = self._shared.connector.provisioning.second_look(last_known)
+            if look is not None:
+                return await self._look(delivery, self._outbox.looking(record, look), last_known)
         try:
             delivery.memo = (delivery.memo or 0) + 1
             read = partial(
@@ -294,6 +298,20 @@ class UsersWork:
         if result.account is not None:
             await self._write(self._outbox.refreshed(key, result.account, result.change, self._epoch.partition))
         return Done()
+
+    async def _look(self, delivery: Delivery, incoming: Incoming, last_known: AccountRecord | None) -> Answer:
+        """A second look that may change something: lived as a request is, with an intent and an outcome, but no reply."""
+        entry = await self._find_entry(incoming.ledger_key)
+        if entry is not None and (left := self._left_of_an_earlier_life()) > 0:
+            return Park(left, "the last call of an earlier life may still land")
+        intent = entry.intent if entry is not None else None
+        life = self._shared.connector.provisioning.begin(incoming.request, last_known, intent)
+        running = delivery.memo = _Running(incoming.request, incoming, life)
+        return await self._live(delivery, running)
+
+    def _left_of_an_earlier_life(self) -> float:
+        """Seconds in which a call of a worker that died may still land."""
+        return self._epoch.assigned_at + self._shared.settings.call_timeout_s - time.monotonic()
 
     async def _look_again(self) -> None:
         """Ask for a refresh of every account whose second look is due. Nothing queues behind the wait for it."""

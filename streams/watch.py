@@ -118,7 +118,8 @@ async def watch_topics(
             ends = await consumer.end_offsets(partitions) if options.until_end else None
 
         async def show(record: Any) -> None:
-            await codec.prepare(record.value)
+            if not _is_dead_letter(record):  # of those only the reason is shown
+                await codec.prepare(record.value)
             _show(record, options, say, as_json=as_json, decode=codec.decode)
 
         await _follow(settings, consumer, ends, show)
@@ -143,7 +144,7 @@ async def _follow(
         try:
             if not fetched:
                 async with asyncio.timeout(ANSWER_S):
-                    await consumer.end_offsets(list(consumer.assignment())[:1])
+                    await consumer.topics()
             away.back()
         except (TimeoutError, KafkaError, OSError) as error:
             if ends is not None:
@@ -183,7 +184,7 @@ def _show(
 
 def to_event(record: Any, decode: Decode = decode_record) -> tuple[str, dict[str, Any] | None]:
     """The kind and the fields of a watched record; no fields: a tombstone, which says nothing to a person."""
-    if record.topic.endswith("." + BY_NAME["dead-letters"].name):
+    if _is_dead_letter(record):
         return "DeadLetter", _dead_letter(record)
     if record.value is None:
         return "Tombstone", None
@@ -191,6 +192,10 @@ def to_event(record: Any, decode: Decode = decode_record) -> tuple[str, dict[str
         return decode(record.value)
     except (WireError, SchemaNotCached) as error:
         return "Unreadable", {"topic": record.topic, "offset": record.offset, "error": str(error)}
+
+
+def _is_dead_letter(record: Any) -> bool:
+    return bool(record.topic.endswith("." + BY_NAME["dead-letters"].name))
 
 
 def _dead_letter(record: Any) -> dict[str, Any]:

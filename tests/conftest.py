@@ -6,6 +6,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import pytest_socket
+import structlog
 
 pytest_plugins = ["tests.support.kafka"]
 
@@ -28,3 +29,10 @@ def _no_network_where_none_is_needed(request: pytest.FixtureRequest) -> Iterator
         yield
     finally:
         pytest_socket.enable_socket()
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """Whoever sets up logs, as every command does, sets them up for the whole process."""
+    yield
+    structlog.reset_defaults()

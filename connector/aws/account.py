@@ -115,9 +115,13 @@ class AwsAccount:
             return caller
 
     def distrust(self, error: AwsError) -> None:
-        """A call was refused for our credentials: nothing goes on before GetCallerIdentity succeeds again."""
+        """A call was refused for our credentials: nothing goes on before GetCallerIdentity succeeds again.
+
+        Many calls may be refused at once, and that is one refusal: the wait grows with the probes that fail.
+        """
         with self._lock:
-            self._refuse(error)
+            if self._refused is None:
+                self._refuse(error)
 
     def credentials_wait(self) -> float:
         """Seconds until it is worth asking again."""

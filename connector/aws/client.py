@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import boto3
-import botocore
 import botocore.exceptions as boto
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
@@ -106,8 +105,8 @@ class BotoApi:
             max_pool_connections=settings.connections,
             # The plans are ours and tested, and IAM checks again.
             parameter_validation=False,
-            # botocore puts its own together anew for every call.
-            user_agent=f"Boto3/{boto3.__version__} Botocore/{botocore.__version__}",
+            # botocore puts its own together anew for every call; its name and version come behind this one.
+            user_agent=f"Boto3/{boto3.__version__}",
             tcp_keepalive=True,
         )
         self._clients = {

@@ -153,8 +153,16 @@ def merge_reading(
         observed_at=observed,
         changed_at=max((w.at for w in writes), default=last.changed_at if last is not None else None),
         own_writes=tuple(kept.values()),
-        look_again_at=at + window if same is not None and _contradicts(same, state, at, window) else None,
+        look_again_at=_next_look(same, state, at, window) if same is not None else None,
     )
+
+
+def _next_look(last: AccountRecord, state: UserState, at: datetime, window: timedelta) -> datetime | None:
+    """When to look again: at a moment still to come that was set before, or when a doubtful reading has had its time."""
+    pending = last.look_again_at if last.absent_since is None else None
+    pending = pending if pending is not None and pending > at else None
+    doubt = at + window if _contradicts(last, state, at, window) else None
+    return min(filter(None, (pending, doubt)), default=None)
 
 
 def _contradicts(last: AccountRecord, state: UserState, at: datetime, window: timedelta) -> bool:

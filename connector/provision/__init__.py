@@ -9,6 +9,7 @@ from connector.model.results import Intent
 
 from .life import Life
 from .means import Means
+from .second_look import to_second_look
 
 __all__ = ["Life", "Means", "Provisioning"]
 
@@ -26,3 +27,8 @@ class Provisioning:
         was not finished. Nothing is called before the first `advance`.
         """
         return Life(self._means, request, last_known, intent)
+
+    @staticmethod
+    def second_look(last_known: AccountRecord | None) -> Request | None:
+        """The request that looks again at a user that was disabled; None where a reading is all that is due."""
+        return to_second_look(last_known)

@@ -11,7 +11,6 @@ from functools import partial
 
 from connector.aws.reads import read_document, read_identity, read_items
 from connector.drift.account import is_gone, overlay, own_writes_of, within
-from connector.drift.enabled import is_enabled
 from connector.errors import CallForbidden, RequestRefused, SecretError
 from connector.model.iam import AccountRecord, Facet, Identity, Item, UserState
 from connector.model.requests import CreateAccount, EnableAccount, Operation, Request, ResetPassword
@@ -30,7 +29,6 @@ from connector.model.results import (
 from connector.plan import safety
 from connector.plan.calls import Context, Plan, Seen, plan_hash
 from connector.plan.login import LOGIN
-from connector.plan.names import DENY_MANAGED, DENY_POLICY
 from connector.plan.operations import OPERATIONS, Row
 from connector.plan.safety import Caller
 from connector.plan.update import UPDATE, new_name_of
@@ -41,6 +39,7 @@ from .means import Forbidden, Means, RequestFailed, Script
 from .outcome import Ending, to_outcome
 from .patience import Patience
 from .progress import SATISFIED, Progress
+from .second_look import is_known_disabled
 
 WITH_PASSWORD = (CreateAccount, EnableAccount, ResetPassword)
 """Bodies that may bring a password along."""
@@ -277,7 +276,7 @@ class Life:
             done=progress.satisfied,
             intent=progress.intent,
             name_taken=progress.name_taken_at is not None,
-            known_disabled=self._is_known_disabled(),
+            known_disabled=is_known_disabled(self._last_known),
             password=self._means.sealer is not None or self._has_credential(),
             reset_required=self._means.reset_required,
             rules=self._means.rules,
@@ -285,14 +284,6 @@ class Life:
 
     def _has_credential(self) -> bool:
         return isinstance(self._request.body, WITH_PASSWORD) and self._request.body.credential is not None
-
-    def _is_known_disabled(self) -> bool:
-        last = self._last_known
-        return (
-            last is not None
-            and not last.deleted
-            and is_enabled(last.items, deny_policy=DENY_POLICY, deny_managed=DENY_MANAGED) is False
-        )
 
     def _is_window_open(self) -> bool:
         progress, last = self._progress, self._last_known
@@ -353,6 +344,7 @@ class Life:
             begun_at=progress.begun_at,
             ended_at=self._means.clock.now(),
             window=self._means.window,
+            second_look=self._means.second_look,
             caller=self._caller,
             last_known=self._last_known,
             seen=self._seen,

@@ -32,6 +32,8 @@ class Means:
     """Opens the credential of a request."""
     reset_required: bool = False
     """A password that was set must be changed at the next sign-in."""
+    second_look: timedelta = timedelta(seconds=60)
+    """How long after a DISABLE or DELETE the user is looked at again."""
     rules: Rules = NO_RULES
     """What the operator has decided, for the plans."""
 

@@ -19,7 +19,7 @@ from connector.drift.account import (
 from connector.drift.enabled import is_enabled
 from connector.model.iam import AccountRecord, Facet, Identity, Items, OwnWrite, UserState
 from connector.model.refreshes import Refresh, RefreshReason
-from connector.model.requests import Request
+from connector.model.requests import Operation, Request
 from connector.model.results import (
     AccountChange,
     AccountSummary,
@@ -55,6 +55,7 @@ class Ending:
     begun_at: datetime
     ended_at: datetime
     window: timedelta
+    second_look: timedelta
     caller: Caller | None = None
     last_known: AccountRecord | None = None
     seen: Seen | None = None
@@ -247,10 +248,21 @@ def _to_record(ending: Ending) -> AccountRecord | None:
         at = ending.ended_at
     record = merge_reading(last, account_id, state, at, ending.writes, window=window)
     if ending.gone and state.identity.user_id == ending.user_id:
-        return to_deleted(record, ending.ended_at)
+        return _looked_at_again(ending, to_deleted(record, ending.ended_at))
+    if (soon := _looked_at_again(ending, record)) is not record:
+        return soon
     if ending.uncertain or ending.seen.told != ending.seen.overlaid:
         return replace(record, look_again_at=ending.ended_at + window)
     return record
+
+
+def _looked_at_again(ending: Ending, record: AccountRecord) -> AccountRecord:
+    """After access was taken away, or could not be, the user is looked at once more before long."""
+    if ending.request.operation not in {Operation.DISABLE_ACCOUNT, Operation.DELETE_ACCOUNT}:
+        return record
+    if all(step.outcome is StepOutcome.ALREADY_SO for step in ending.steps):
+        return record
+    return replace(record, look_again_at=ending.ended_at + ending.second_look)
 
 
 def _to_absent(ending: Ending) -> AccountRecord | None:
@@ -258,7 +270,9 @@ def _to_absent(ending: Ending) -> AccountRecord | None:
     if last is None or last.deleted:
         return None
     deleted = any(w.key == USER and w.action == "DeleteUser" for w in ending.witnesses)
-    return to_deleted(last, ending.ended_at) if deleted else note_absence(last, ending.ended_at, ending.window)
+    if deleted:
+        return _looked_at_again(ending, to_deleted(last, ending.ended_at))
+    return note_absence(last, ending.ended_at, ending.window)
 
 
 def _to_change(ending: Ending, record: AccountRecord) -> AccountChange | None:

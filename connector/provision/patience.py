@@ -65,6 +65,9 @@ class Patience:
             except AwsError as error:
                 failures += 1
                 yield self.wait_for(error, failures)
+                if error.kind is ErrorClass.OUR_CREDENTIALS and error.action != "GetCallerIdentity":
+                    # However many readings wait, one probe goes out, and nothing else until it succeeds.
+                    yield from self.who()
 
     def wait_for(self, error: AwsError, failures: int) -> Wait:
         """The wait before a reading is tried again.

@@ -1,4 +1,4 @@
-"""Bytes ↔ records ↔ the model. Knows Avro and Kafka's headers; no client, no network, no decision."""
+"""Bytes ↔ records ↔ the model. Knows Avro, Kafka's headers and the schema registry; no Kafka client, no decision."""
 
 from .framing import decode_record, encode_record
 

@@ -13,14 +13,14 @@ from streams.away import Away
 from streams.topics import TopicNames
 
 from .cache import SchemaCache
-from .errors import SchemaNotCached
-from .framing import CONFLUENT_MAGIC, decode_record, encode_record
+from .errors import SchemaNotCached, WireError
+from .framing import decode_record, encode_record
 from .subjects import id_of, subjects
 
 if TYPE_CHECKING:
     from .registry import RegistryClient
 
-PREPARE_S = 10.0
+PREPARE_S = 5.0
 """How long a record that is only shown waits for the registry."""
 
 
@@ -86,10 +86,16 @@ class Codec:
 
     async def prepare(self, value: bytes | None, within_s: float = PREPARE_S) -> None:
         """Fetch what decoding this record needs, if that can be had in time: for those who show records, not for lanes."""
-        if self._cache is None or value is None or len(value) < 5 or value[:1] != CONFLUENT_MAGIC:
-            return
         deadline = time.monotonic() + within_s
-        while wait := await self._cache.resolve(int.from_bytes(value[1:5], "big")):
-            if time.monotonic() + wait > deadline:
+        while self._cache is not None and value is not None:
+            try:
+                decode_record(value, schema_by_id=self._cache.by_id)
+            except SchemaNotCached as missing:
+                wait = await self._cache.resolve(missing.number) or 0.0
+                if time.monotonic() + wait > deadline:
+                    return
+                await asyncio.sleep(wait)
+            except WireError:
+                return  # whoever decodes it is told
+            else:
                 return
-            await asyncio.sleep(wait)

@@ -7,7 +7,7 @@ the hashes stand in the ledger, so the rules here never change either.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,49 +17,74 @@ from .times import milliseconds
 NOT_CONTENT = frozenset({"requestedAt"})
 """When a record was made, told by its producer: somebody who asks again makes the record again."""
 
+Canon = Callable[[Any], Any]
+"""A value as JSON, without what its schema would fill in."""
+
+_NOT_STATED = object()
+_compiled: dict[tuple[str, bytes], Canon] = {}
+
 
 def content_hash(name: str, fields: Mapping[str, Any]) -> str:
     """SHA-256 (hex) over everything that a decoded record states, however it was framed and ordered."""
-    stated = {field: value for field, value in fields.items() if field not in NOT_CONTENT}
-    content = _canonical(stated, schemas.current(name).text)
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    schema = schemas.current(name)
+    canon = _compiled.get((name, schema.fingerprint))
+    if canon is None:
+        canon = _compiled[name, schema.fingerprint] = _record(schema.text, NOT_CONTENT)
+    text = json.dumps(canon(fields), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _canonical(value: Any, schema: Any) -> Any:
-    """The value as JSON, without what its schema would fill in.
+def _compile(schema: Any) -> Canon:
+    """One function for each part of the schema, made once: this runs for every request.
 
     A named type that the schema only refers to is taken as it is: `ProvisioningRequest` refers to none.
     """
-    match schema, value:
-        case {"type": "record", "fields": members}, Mapping():
-            return {m["name"]: stated for m in members if (stated := _stated(value, m)) is not _NOT_STATED}
-        case {"type": "array", "items": items}, list() | tuple():
-            return [_canonical(item, items) for item in value]
-        case {"type": "map", "values": values}, Mapping():
-            return {key: _canonical(item, values) for key, item in value.items()}
-        case list(), _:
-            return _canonical(value, _branch(value, schema))
-        case _, datetime():
-            return milliseconds(value)
+    match schema:
+        case list():
+            return _union(schema)
+        case {"type": "record"}:
+            return _record(schema)
+        case {"type": "array", "items": items}:
+            item = _compile(items)
+            return lambda value: [item(one) for one in value]
+        case {"type": "map", "values": values}:
+            inner = _compile(values)
+            return lambda value: {key: inner(one) for key, one in value.items()}
+        case {"logicalType": "timestamp-millis"}:
+            return lambda value: milliseconds(value) if isinstance(value, datetime) else value
         case _:
-            return value
+            return lambda value: value
 
 
-_NOT_STATED = object()
+def _record(schema: Any, left_out: frozenset[str] = frozenset()) -> Canon:
+    members = []
+    for member in schema["fields"]:
+        if member["name"] not in left_out:
+            canon = _compile(member["type"])
+            default = canon(member["default"]) if "default" in member else _NOT_STATED
+            members.append((member["name"], canon, default))
+
+    def to_stated(record: Mapping[str, Any]) -> dict[str, Any]:
+        stated = {}
+        for name, canon, default in members:
+            value = record.get(name, _NOT_STATED)
+            if value is not _NOT_STATED and (value := canon(value)) != default:
+                stated[name] = value
+        return stated
+
+    return to_stated
 
 
-def _stated(record: Mapping[str, Any], member: Mapping[str, Any]) -> Any:
-    """The canonical value of a field; _NOT_STATED where it is missing or has its default."""
-    if member["name"] not in record:
-        return _NOT_STATED
-    value = _canonical(record[member["name"]], member["type"])
-    if "default" in member and value == _canonical(member["default"], member["type"]):
-        return _NOT_STATED
-    return value
+def _union(branches: list[Any]) -> Canon:
+    """By the kind of the value: no union of ours has two records, arrays or maps, or a record and a map."""
+    mapping = next((_compile(b) for b in branches if isinstance(b, dict) and b["type"] in {"record", "map"}), None)
+    array = next((_compile(b) for b in branches if isinstance(b, dict) and b["type"] == "array"), None)
 
+    def to_canonical(value: Any) -> Any:
+        if mapping is not None and isinstance(value, Mapping):
+            return mapping(value)
+        if array is not None and isinstance(value, list | tuple):
+            return array(value)
+        return milliseconds(value) if isinstance(value, datetime) else value
 
-def _branch(value: Any, union: list[Any]) -> Any:
-    """The branch of a union that says how a value is built; None for a value without parts."""
-    kinds = {"record", "map"} if isinstance(value, Mapping) else {"array"} if isinstance(value, list | tuple) else set()
-    return next((branch for branch in union if isinstance(branch, Mapping) and branch["type"] in kinds), None)
+    return to_canonical

@@ -1,7 +1,5 @@
 """ProvisioningRequest records → the model, and what is wrong with one that can be read but not run."""
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,7 +26,7 @@ from connector.model.requests import (
     UpdateAccount,
 )
 
-from .times import milliseconds
+from .content import content_hash
 
 NAME = "ProvisioningRequest"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:/=+@-]{1,128}")
@@ -60,8 +58,7 @@ _BODIES: Mapping[Operation, Callable[[Mapping[str, Any]], Body]] = {
 
 def hash_of(fields: Mapping[str, Any]) -> str:
     """The `requestHash` of a decoded request."""
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), default=milliseconds)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return content_hash(NAME, fields)
 
 
 def to_request(fields: Mapping[str, Any], *, traceparent: str | None = None) -> Request:

@@ -246,24 +246,55 @@ def test_a_break_between_versions_that_are_not_neighbours_is_found():
 # -- landing -------------------------------------------------------------------------------------------------------
 
 
-def test_a_changed_doc_lands_in_place_and_a_changed_field_under_a_new_number(tmp_path, monkeypatch):
-    monkeypatch.setattr(schemas, "directory", lambda: tmp_path)
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A checkout with one schema of its own, looked at anew each time."""
+    home = tmp_path / "avro"
+    home.mkdir()
+    monkeypatch.setattr(schemas, "directory", lambda: home)
+    monkeypatch.setattr(schemas, "NAMES", ("Refresh",))
     for cached in (schemas.current, schemas.landed):
-        monkeypatch.setattr(schemas, cached.__name__, cached.__wrapped__)  # a look at the files each time
+        monkeypatch.setattr(schemas, cached.__name__, cached.__wrapped__)
 
-    def write(text):
-        (tmp_path / "Refresh.avsc").write_text(json.dumps(text), encoding="utf-8")
-        number = land.to_land("Refresh")
-        if number is not None:
-            land.land(tmp_path, "Refresh", number)
-        return number, [version.text["doc"] for version in schemas.landed("Refresh")]
+    def land_it(*fields, doc="x"):
+        text = {"type": "record", "name": "R", "doc": doc, "fields": list(fields)}
+        (home / "Refresh.avsc").write_text(json.dumps(text), encoding="utf-8")
+        return land.main()
 
-    first = {"type": "record", "name": "R", "doc": "first", "fields": [member("a", "string")]}
-    assert write(first) == (1, ["first"])
-    assert write(first) == (None, ["first"])
-    assert write({**first, "doc": "better said"}) == (1, ["better said"])
-    more = {**first, "doc": "more", "fields": [*first["fields"], member("b", ["null", "string"], default=None)]}
-    assert write(more) == (2, ["better said", "more"])
+    return land_it
+
+
+def docs_landed():
+    return [version.text["doc"] for version in schemas.landed("Refresh")]
+
+
+OPTIONAL = member("b", ["null", "string"], default=None)
+
+
+def test_a_changed_doc_lands_in_place_and_a_changed_field_under_a_new_number(folder):
+    required = member("a", "string")
+    assert folder(required, doc="first") == 0
+    assert folder(required, doc="first") == 0
+    assert docs_landed() == ["first"]
+    assert folder(required, doc="better said") == 0
+    assert docs_landed() == ["better said"]
+    assert folder(required, OPTIONAL, doc="more") == 0
+    assert docs_landed() == ["better said", "more"]
+
+
+def test_what_breaks_a_reader_does_not_land_and_says_what_and_how_to_mend_it(folder, capsys):
+    folder(member("a", "string"))
+    assert folder(member("a", "string"), member("b", "string")) == 1
+    assert (
+        "b is new and has no default: records of version 1 cannot be read: give it a default" in capsys.readouterr().out
+    )
+    assert len(docs_landed()) == 1
+
+
+def test_an_installation_is_no_place_to_land(folder, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(schemas, "directory", lambda: tmp_path)
+    assert land.main() == 2
+    assert "in a checkout" in capsys.readouterr().err
 
 
 # -- another implementation ----------------------------------------------------------------------------------------

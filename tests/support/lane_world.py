@@ -126,7 +126,8 @@ class LedgerWork:
         self.writer = PartitionWriter(
             bootstrap_servers=world.bootstrap,
             transactional_id=f"{world.settings.group}-{epoch.partition}",
-            transaction_timeout_s=world.settings.session_timeout_s,
+            transaction_timeout_s=60.0,
+            patience_s=world.settings.session_timeout_s,
         )
         world.works.append(self)
 

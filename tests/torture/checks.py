@@ -269,7 +269,8 @@ def accounts_as_iam(evidence):
             says = sorted(one["id"] for one in says) if isinstance(says, list) else says
             if says is not None and says != is_:
                 wrong[key].append(f"{key}: {name} {says} and not {is_}")
-    assert not wrong, "\n".join((*sum(wrong.values(), []), *map(partial(story, evidence), sorted(wrong)[:2])))
+    lines = [line for lines in wrong.values() for line in lines]
+    assert not wrong, "\n".join((*lines, *map(partial(story, evidence), sorted(wrong)[:2])))
     missing = {key for key in evidence.key_of.values() if key in users} - last.keys()
     assert not missing, f"users of whom the accounts topic knows nothing: {missing}"
 

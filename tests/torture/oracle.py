@@ -89,7 +89,7 @@ class Oracle:
         if person is not None and (person.made_by is None or person.made_by != fields.get("resumes")):
             return Expected("FAILED", "ACCOUNT_EXISTS")
         if person is None:
-            tags = {**fields["attributes"], TAG: made_by}
+            tags = {**fields.get("attributes", {}), TAG: made_by}
             person = self.people[name] = Person(fields["userName"], tags=tags, made_by=made_by)
         person.login, person.password_from = True, made_by
         _, _, code = self._grant(person, fields["entitlements"])

@@ -46,6 +46,14 @@ async def test_killed_at_each_step(kafka, tmp_path, deaths):
         print(check_all(await gather(here, asked, before, cut_short=True, given_passwords=load.given_passwords)))
 
 
+async def some_calls(here, count, workers):
+    """Until so many more calls were made, or one of the workers has died by itself."""
+    seen = len(here.aws.journal())
+    await eventually(
+        lambda: len(here.aws.journal(seen)) >= count or not all(one.alive for one in workers), f"{count} calls"
+    )
+
+
 async def test_killed_at_random_moments(kafka, tmp_path):
     """Two workers, of which one after the other is killed, from outside or by itself, while requests keep coming."""
     print(f"seed {SEED}")
@@ -64,13 +72,7 @@ async def test_killed_at_random_moments(kafka, tmp_path):
                 asked += (more := load.make(40))
                 await publish_all(client, more)
                 at = f"{random.choice(MOMENTS)}:{random.randint(1, 20)}" if random.random() < 0.5 else None
-                seen, wanted = len(here.aws.journal()), random.randint(1, 60)
-                await eventually(
-                    lambda seen=seen, wanted=wanted: (
-                        len(here.aws.journal(seen)) >= wanted or not all(one.alive for one in alive)
-                    ),
-                    f"{wanted} calls",
-                )
+                await some_calls(here, random.randint(1, 60), alive)
                 dead = [one for one in alive if not one.alive] or [random.choice(alive)]
                 for one in dead:
                     one.kill()

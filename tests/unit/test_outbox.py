@@ -345,7 +345,8 @@ def test_a_record_too_large_to_be_buried_whole_is_buried_by_its_coordinates(key,
     letter, mark = outbox.dead_letter(consumed(value, topic=NAMES.requests, key=key, headers=headers), WHY)
     assert letter.size < MAX_DEAD_LETTER_BYTES
     assert mark.size < MAX_DEAD_LETTER_BYTES
-    assert letter.value is None
+    assert not letter.value
+    assert (letter.key, letter.value) != (None, None)  # which aiokafka does not send
     told = dict(letter.headers)
     assert told["value-omitted"].endswith(b"read them at the original coordinates")
     assert told["original-offset"] == b"7"
@@ -353,7 +354,7 @@ def test_a_record_too_large_to_be_buried_whole_is_buried_by_its_coordinates(key,
 
 def test_a_record_without_a_key_is_buried_too():
     letter, mark = outbox.dead_letter(consumed(None, topic=NAMES.requests, key=None), WHY)
-    assert (letter.key, letter.value) == (None, None)
+    assert (letter.key, letter.value) == (None, b"")  # aiokafka does not send nothing at all
     assert mark.key.endswith(b"#idhub.aws.requests:7")
 
 
