@@ -46,6 +46,7 @@ BARE_TOPIC = "bench.bare"
 
 def run(console: Console) -> dict[str, Any]:
     with world(partitions="4") as the_world:
+        asyncio.run(make_topics(the_world.settings()))
         half = USERS // 2
         plant_users(the_world.console, [f"half-{n}" for n in range(half)])
         plant_users(the_world.console, [f"half-{n}" for n in range(half, USERS)], GROUP)
@@ -55,7 +56,6 @@ def run(console: Console) -> dict[str, Any]:
 
 async def _measure(the_world: World, worker: WorkerProcess, console: Console) -> dict[str, Any]:
     settings = the_world.settings()
-    await make_topics(settings)
     await worker.wait_for("partition.open", 4)
     full = await _full_load(the_world, settings, worker)
     rate = full / 2

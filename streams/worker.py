@@ -97,7 +97,10 @@ class Worker:
         """Alive is not ready: this says only that the loop turns, whatever remote may be away."""
         path = self.settings.alive_file
         while path is not None:
-            path.touch()
+            try:
+                path.touch()
+            except OSError as error:
+                log.warning("alive.not_said", file=str(path), error=error.strerror)
             await asyncio.sleep(self.settings.tick_s)
 
     def stop(self) -> None:

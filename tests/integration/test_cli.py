@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import uuid
+from contextlib import closing
 from datetime import datetime
 
 import pytest
@@ -49,21 +50,20 @@ def cli(kafka, stand_in_url, tmp_path_factory):
         "AWS_ENDPOINT_URL": stand_in_url,
     }
     one = Cli(given, tmp_path_factory.mktemp("cli"))
-    assert one.run("topics", "create").code == 0
-    worker = one.start("worker")
-    worker.says("partition.open", err=True)
-    yield one
-    worker.signal(signal.SIGTERM)
-    assert worker.ended() == 0
-    one.close()
+    with closing(one):
+        assert one.run("topics", "create").code == 0
+        worker = one.start("worker")
+        worker.says("partition.open", err=True)
+        yield one
+        worker.signal(signal.SIGTERM)
+        assert worker.ended() == 0
 
 
 @pytest.fixture
 def alone(kafka, new_name, tmp_path):
     """The command line on a Kafka without topics, and without a worker."""
-    one = Cli(settings_of(kafka.bootstrap, new_name("cli")), tmp_path)
-    yield one
-    one.close()
+    with closing(Cli(settings_of(kafka.bootstrap, new_name("cli")), tmp_path)) as one:
+        yield one
 
 
 def lines(text):
@@ -271,9 +271,8 @@ def nowhere(tmp_path):
     """The command line where nobody listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        one = Cli(settings_of(f"127.0.0.1:{sock.getsockname()[1]}", "x"), tmp_path)
-        yield one
-        one.close()
+        with closing(Cli(settings_of(f"127.0.0.1:{sock.getsockname()[1]}", "x"), tmp_path)) as one:
+            yield one
 
 
 @pytest.mark.parametrize(
@@ -306,20 +305,18 @@ def test_a_worker_without_topics_says_what_is_missing_and_ends(alone):
 
 
 def test_an_outage_is_said_once_and_watching_goes_on(kafka_to_break, new_name, tmp_path):
-    cli = Cli(settings_of(kafka_to_break.bootstrap, new_name("cli")), tmp_path)
-    try:
+    with closing(Cli(settings_of(kafka_to_break.bootstrap, new_name("cli")), tmp_path)) as cli:
+        send = ("send", "create", "afterwards", *TO, "--timeout", "0", "--request-id")
         assert cli.run("topics", "create").code == 0
         watching = cli.start("watch", "--topics", "requests", "--since", "1h", "--user", "afterwards")
-        cli.run("send", "create", "afterwards", *TO, "--request-id", "before", "--timeout", "0")
+        assert cli.run(*send, "before").code == 6
         watching.says("(request before)")
         kafka_to_break.kill()
         watching.says("kafka.away", err=True)
         kafka_to_break.restart()
-        assert cli.run("send", "create", "afterwards", *TO, "--request-id", "after", "--timeout", "0").code == 6
+        assert cli.run(*send, "after").code == 6
         watching.says("(request after)")
         watching.signal(signal.SIGINT)
         assert watching.ended() == 130
         assert len([line for line in watching.err if "kafka.away" in line]) == 1
         assert all("kafka." in line for line in watching.err)
-    finally:
-        cli.close()

@@ -32,23 +32,20 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def hash_of(fields):
-    """The content hash of contracts.md, made anew: SHA-256 of the canonical JSON of everything that is stated."""
-    whole = {
-        "newUserName": None,
-        "expectedUserId": None,
-        "attributes": {},
-        "entitlements": [],
-        "tags": {"set": {}, "remove": []},
-        "credential": None,
-        "dryRun": False,
-        "planHash": None,
-        "resumes": None,
-        "notAfter": None,
-        "approval": None,
-        **fields,
-    }
-    text = json.dumps(whole, sort_keys=True, separators=(",", ":"), default=lambda at: int(at.timestamp() * 1000))
+    """The content hash that avro/README.md promises, made anew: what is stated, but for the time of asking and defaults."""
+    whole = {name: value for name, value in fields.items() if name != "requestedAt"}
+    for name in ("requestedBy", "approval", "tags"):
+        whole[name] = _stated(whole.get(name) or {})
+    whole["entitlements"] = [_stated(one) for one in whole.get("entitlements", ())]
+    text = json.dumps(
+        _stated(whole), sort_keys=True, separators=(",", ":"), default=lambda at: int(at.timestamp() * 1000)
+    )
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _stated(record):
+    """A record without the fields that have their default: null, empty or false."""
+    return {name: value for name, value in record.items() if value not in (None, {}, [], False)}
 
 
 def ask(request_id, operation, user, **fields):
