@@ -1,5 +1,6 @@
 """What every test gets: no sockets where none are needed, one Kafka per run for those who ask, a hypothesis profile."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,10 @@ pytest_plugins = ["tests.support.kafka"]
 
 TESTS = Path(__file__).parent
 WITHOUT_SOCKETS = {"unit", "properties"}
+
+# In the background of a shell SIGINT is ignored, and would be by every program that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A shared machine's pauses say nothing about an example; the blob reproduces a failure of another machine.
 hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
