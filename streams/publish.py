@@ -264,6 +264,8 @@ class PartitionWriter:
             for send in sends:
                 send.add_done_callback(_retrieve)
             raise
+        for send in sends:
+            _retrieve(send)  # of a fenced writer's many failures only the first is raised
         if refusal := _refusal(messages, sends):
             self._restore_sequences(sequences, sends)
             await producer.abort_transaction()

@@ -17,7 +17,6 @@ from .oracle import Oracle, differences
 from .world import MARK_KEY, open_credential
 
 _MARK = re.compile(r" idhub-aws/\S+ r/(?P<request>\S+) s/(?P<step>\d+)")
-_APP = re.compile(r"\bapp/(\S+)")
 
 BROKEN = ("handler.broken", "lane.broken", "partition.task_broke", "dead_letter.not_written", "offsets.expired")
 """Log lines that nothing here may ever cause."""
@@ -27,12 +26,6 @@ def request_of(entry):
     """(request id, step) of the mark on a call; ("", 0) without one."""
     found = _MARK.search(entry.user_agent)
     return (unquote(found["request"]), int(found["step"])) if found else ("", 0)
-
-
-def worker_of(entry):
-    """The worker that made a call."""
-    found = _APP.search(entry.user_agent)
-    return found[1] if found else ""
 
 
 @dataclass
@@ -79,7 +72,8 @@ def story(evidence, key):
         if evidence.key_of.get(request_id) == key:
             target = [value for name, value in entry.params.items() if name not in {"UserName", "MaxItems"}]
             lines.append(
-                f"called  {entry.started - begun:8.3f} {worker_of(entry)} {request_id} s/{step} {entry.action} {target[:1]} "
+                f"called  {entry.started - begun:8.3f} {entry.access_key_id[-4:]} {request_id} s/{step} {entry.action} "
+                f"{target[:1]} "
                 f"{entry.outcome}, told {entry.told}, {'changed' if entry.changed else 'no change'}, {entry.fault or ''}"
             )
     for record, account in evidence.decoded("accounts"):

@@ -11,7 +11,7 @@ import pytest
 from sandbox.leaver import plant_leaver
 from tests.support.wait import eventually
 
-from .checks import check_all, gather, request_of, worker_of
+from .checks import check_all, gather, request_of
 from .load import Load
 from .world import SEED, SESSION_S, answered, publish_all, scaled, world
 
@@ -22,12 +22,12 @@ ARRIVES_S = 0.05
 """What was written to the socket before the freeze has arrived by then."""
 
 
-def on_the_wire(journal, name, frozen_at):
+def on_the_wire(journal, worker, frozen_at):
     """Calls of a worker that were under way at its freeze."""
     return [
         entry
         for entry in journal
-        if worker_of(entry) == name
+        if entry.access_key_id == worker.access_key
         and entry.started < frozen_at + ARRIVES_S
         and (entry.ended is None or entry.ended >= frozen_at)
     ]
@@ -41,10 +41,12 @@ def strays(journal, worker, thawed_at):
         if datetime.fromisoformat(told["timestamp"]).timestamp() > thawed_at
     ]
     again = min(opened, default=float("inf"))
-    return [entry for entry in journal if worker_of(entry) == worker.name and thawed_at < entry.started_at < again]
+    return [
+        entry for entry in journal if entry.access_key_id == worker.access_key and thawed_at < entry.started_at < again
+    ]
 
 
-@pytest.mark.parametrize("moment", ["CALL:9", "DEED:15", None], ids=["call", "deed", "random"])
+@pytest.mark.parametrize("moment", ["CALL:40", "DEED:15", None], ids=["call", "deed", "random"])
 async def test_frozen_past_its_session(kafka, tmp_path, moment):
     print(f"seed {SEED}")
     load = Load(SEED, USERS, present=LEAVERS)
@@ -57,7 +59,7 @@ async def test_frozen_past_its_session(kafka, tmp_path, moment):
         asked = load.make(scaled(80))
         async with here.client() as client:
             # The one that freezes holds every partition until then, and is in the middle of many plans.
-            frozen = await here.ready_worker(freeze_at=moment)
+            frozen = await here.ready_worker(freeze_at=moment, own_key=True)
             await publish_all(client, asked)
             if moment is None:
                 await eventually(lambda: len(here.aws.journal()) > 120, "calls are on their way")
@@ -67,7 +69,7 @@ async def test_frozen_past_its_session(kafka, tmp_path, moment):
             else:
                 await frozen.frozen()
                 frozen_at = frozen.events("torture")[0]["monotonic"]
-            other = await here.ready_worker()
+            other = await here.ready_worker(own_key=True)
             await answered(client, asked)
 
             thawed_at = time.time()
@@ -82,7 +84,7 @@ async def test_frozen_past_its_session(kafka, tmp_path, moment):
         await here.end_workers()
 
         evidence = await gather(here, asked, before, cut_short=True)
-        wire = on_the_wire(evidence.journal, frozen.name, frozen_at)
+        wire = on_the_wire(evidence.journal, frozen, frozen_at)
         late = strays(evidence.journal, frozen, thawed_at)
         assert len(late) <= 1, f"calls after the thaw without a lease: {late}"
         evidence.on_wire = wire + late
@@ -93,8 +95,8 @@ async def test_frozen_past_its_session(kafka, tmp_path, moment):
 
 def interrupted(journal, frozen, other):
     """Requests that one worker began to execute and the other one finished."""
-    began = {request_of(entry)[0] for entry in journal if worker_of(entry) == frozen.name and entry.changed}
-    return began & {request_of(entry)[0] for entry in journal if worker_of(entry) == other.name}
+    began = {request_of(entry)[0] for entry in journal if entry.access_key_id == frozen.access_key and entry.changed}
+    return began & {request_of(entry)[0] for entry in journal if entry.access_key_id == other.access_key}
 
 
 def strays_over(worker, thawed_at):

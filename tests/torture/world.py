@@ -73,6 +73,7 @@ class WorkerProcess:
 
     def __init__(self, name, argv, environ, home):
         self.name = name
+        self.access_key = environ["IDHUB_AWS_ACCESS_KEY_ID"]
         self._log = home / f"{name}.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -196,9 +197,16 @@ class World:
     def partitions(self):
         return int(self.environ["IDHUB_AWS_PARTITIONS"])
 
-    def worker(self, *, kill_at=None, freeze_at=None, argv=TORTURED, environ=None, **settings):
-        """A worker, begun. `kill_at`, `freeze_at`: a moment of `worker_main`, such as INTENT:3."""
+    def worker(self, *, kill_at=None, freeze_at=None, own_key=False, argv=TORTURED, environ=None, **settings):
+        """A worker, begun. `kill_at`, `freeze_at`: a moment of `worker_main`, such as INTENT:3.
+
+        `own_key`: with an access key of its own, so that the journal tells the workers' calls apart.
+        """
         name = f"worker-{len(self.workers) + 1}"
+        if own_key:
+            self.aws.knobs(quotas={"access_keys_per_user": 100})
+            key = self.aws.call("CreateAccessKey", {"UserName": CONNECTOR})["AccessKey"]
+            settings |= {"ACCESS_KEY_ID": key["AccessKeyId"], "SECRET_ACCESS_KEY": key["SecretAccessKey"]}
         given = {
             **{key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)},
             **self.environ_of(**settings),
@@ -206,7 +214,6 @@ class World:
             "PYTHONUNBUFFERED": "1",
             "AWS_ENDPOINT_URL": self.stand_in.url,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_SDK_UA_APP_ID": name,
             PASSWORDS: str(self.home / "passwords"),
             **({KILL_AT: kill_at} if kill_at else {}),
             **({FREEZE_AT: freeze_at} if freeze_at else {}),
