@@ -26,6 +26,7 @@ RESULTS = Path(__file__).with_name("results")
 BENCHES = {
     "lanes": "the lanes against a serial aiokafka loop",
     "path": "the whole path against a bare boto3 pool",
+    "cost": "where the CPU time of a request goes",
     "calls": "AWS calls per operation, exact counts",
     "latency": "added latency at half load against a bare transactional produce and consume",
     "footprint": "start-up time and memory",

@@ -144,7 +144,7 @@ async def check_topics(settings: Settings) -> list[TopicProblem]:
             if (name := names.of(topic.name)) not in here
         ]
         if here:
-            problems += _count_problems(here, names, await _counts(admin, list(here)))
+            problems += _count_problems(here, names, await _counts(admin, list(here)), settings.partitions)
             configs = await _configs(admin, list(here))
             for name, topic in here.items():
                 problems += _config_problems(name, topic, configs[name], settings.bootstrap_servers)
@@ -196,10 +196,22 @@ async def _configs(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str]
     return configs
 
 
-def _count_problems(here: Mapping[str, Topic], names: TopicNames, counts: Mapping[str, int]) -> list[TopicProblem]:
-    """Co-partitioned topics with unequal counts break the order per user."""
+def _count_problems(
+    here: Mapping[str, Topic], names: TopicNames, counts: Mapping[str, int], agreed: int
+) -> list[TopicProblem]:
+    """Co-partitioned topics with unequal counts break the order per user, and so does a count that has changed.
+
+    Only the settings remember what it was: where partitions were added to all of them, users are elsewhere now, what is
+    in flight is overtaken, and the ledger's entries are not found.
+    """
     wanted = counts.get(names.requests)
-    return [
+    moved = TopicProblem(
+        names.requests,
+        f"has {wanted} partitions and IDHUB_AWS_PARTITIONS is {agreed}",
+        f"if it was created with {wanted}, set IDHUB_AWS_PARTITIONS={wanted}; if partitions were added since, drain all "
+        "producers and workers and begin anew under another IDHUB_AWS_TOPIC_PREFIX",
+    )
+    return ([moved] if wanted is not None and wanted != agreed else []) + [
         TopicProblem(
             name,
             f"has {counts[name]} partitions where {names.requests} has {wanted}",

@@ -66,14 +66,15 @@ USER_KEY = "user key"
 EITHER_KEY = "user key or entitlement key"
 
 TOPICS: tuple[Topic, ...] = (
-    Topic("requests", USER_KEY, "ProvisioningRequest", "delete", 7, (IDHUB, GATEWAY), (WORKER,), co_partitioned=True, log_append_time=True, personal="userName, newUserName, attributes, requestedBy.user, approval.approver"),
+    Topic("requests", USER_KEY, "ProvisioningRequest", "delete", 7, (IDHUB, GATEWAY), (WORKER,), co_partitioned=True, log_append_time=True, personal="userName, newUserName, attributes, tags.set, requestedBy.user, approval.approver"),
     Topic("refreshes", EITHER_KEY, "Refresh", "delete", 7, (WORKER, OPERATORS), (WORKER,), co_partitioned=True, personal="userName, actor, observedState"),
-    Topic("replies", USER_KEY, "ProvisioningReply", "delete", 14, (WORKER,), (IDHUB, GATEWAY, OPERATORS), personal="userName, account.userName, account.arn"),
-    Topic("audit", USER_KEY, "AuditEvent", "delete", 400, (WORKER,), (SECURITY, OPERATORS), personal="userName, requestedBy.user, approval.approver"),
+    Topic("replies", USER_KEY, "ProvisioningReply", "delete", 14, (WORKER,), (IDHUB, GATEWAY, OPERATORS), personal="userName, steps.target, steps.errorMessage, account.userName, account.arn, notes, error.message"),
+    Topic("audit", USER_KEY, "AuditEvent", "delete", 400, (WORKER,), (SECURITY, OPERATORS), personal="userName, target, requestedBy.user, approval.approver"),
     Topic("changes", EITHER_KEY, "AccountChange", "delete", 30, (WORKER,), (SECURITY, OTHERS, OPERATORS), personal="userName, fields.before, fields.after, actor, before, after"),
-    Topic("accounts", USER_KEY, "AccountState", "compact", None, (WORKER,), (WORKER, GATEWAY, OTHERS, OPERATORS), co_partitioned=True, personal="userName, arn, tags, renamedTo"),
-    # Longer than the requests: a restart must find what it finished.
-    Topic("ledger", "<record key>|<request id>, in the partition of its request", "LedgerEntry", "compact,delete", 14, (WORKER,), (WORKER,), co_partitioned=True, personal="reply"),
+    # By the time of its append: that is what an incremental reconciliation asks for.
+    Topic("accounts", USER_KEY, "AccountState", "compact", None, (WORKER,), (WORKER, GATEWAY, OTHERS, OPERATORS), co_partitioned=True, log_append_time=True, personal="userName, arn, tags, passwordLastUsed, mfaDevices, renamedTo, ownWrites"),
+    # Longer than the requests, whatever a worker's clock says: a restart must find what it finished.
+    Topic("ledger", "<record key>|<request id>, in the partition of its request", "LedgerEntry", "compact,delete", 14, (WORKER,), (WORKER,), co_partitioned=True, log_append_time=True, personal="intent, reply"),
     Topic("dead-letters", "original key", None, "delete", 90, (WORKER,), (OPERATORS,), max_message_bytes=2_097_152, personal="the original bytes"),
     Topic("entitlements", "<awsAccountId>/<arn or synthetic id>", None, "compact", None, (WORKER,), (GATEWAY, OTHERS), co_partitioned=True, present=False),
     Topic("parked", "<user key>|<topic>|<offset>, in the partition of its request", None, "compact", None, (WORKER,), (WORKER,), co_partitioned=True, personal="the original bytes", present=False),

@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import Any
 
 import fastavro
+from fastavro.validation import ValidationError, validate
 
 from . import schemas
 from .errors import Undecodable, UnknownSchema
@@ -29,7 +30,7 @@ def encode_record(name: str, fields: dict[str, Any], schema_id: int | None = Non
     `schema_id`: the registry's, for Confluent's wire format; None: single-object encoding.
 
     Raises:
-        ValueError: the fields do not fit the schema; says which.
+        ValueError: the fields do not fit the schema; says which, and not what stands in them.
     """
     schema = schemas.current(name)
     out = BytesIO()
@@ -41,9 +42,25 @@ def encode_record(name: str, fields: dict[str, Any], schema_id: int | None = Non
         out.write(schema_id.to_bytes(4, "big"))
     try:
         fastavro.schemaless_writer(out, schema.parsed, fields, strict_allow_default=True)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        raise ValueError(f"not a {name}: {error}") from error
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        # fastavro's own text quotes the value, a person's or a secret, and ours goes into logs.
+        raise ValueError(f"not a {name}: {_misfit(schema, fields)}") from None
     return out.getvalue()
+
+
+def _misfit(schema: schemas.Schema, fields: dict[str, Any]) -> str:
+    """Which field it is."""
+    if extra := set(fields) - {member["name"] for member in schema.text["fields"]}:
+        return f"it has no field {', '.join(sorted(map(str, extra)))}"
+    try:
+        validate(fields, schema.parsed)
+    except ValidationError as error:
+        own = f"{schema.text['namespace']}."
+        names = {str(e.field).removeprefix(own).removeprefix(f"{schema.name}.") for e in error.errors}
+        return f"{', '.join(sorted(names))} is missing or does not fit"
+    except Exception:  # noqa: BLE001 - what does not fit may break the search for it too
+        return "a value does not fit"
+    return "a record in it has a field too many, or a text is no Unicode"
 
 
 def decode_record(
@@ -95,8 +112,9 @@ def _by_id(value: bytes, schema_by_id: SchemaById | None) -> tuple[schemas.Schem
 def _read(writer: schemas.Schema, body: bytes) -> dict[str, Any]:
     stream = BytesIO(body)
     reader = schemas.current(writer.name)
+    resolve_to = None if writer.fingerprint == reader.fingerprint else reader.parsed
     try:
-        fields = fastavro.schemaless_reader(stream, writer.parsed, None if writer == reader else reader.parsed)
+        fields = fastavro.schemaless_reader(stream, writer.parsed, resolve_to)
     except Exception as error:  # noqa: BLE001 - fuzzed bytes make fastavro raise nearly anything
         # Its text may quote the bytes, so only its class is told.
         raise Undecodable(f"the body does not fit the schema {writer.name} ({type(error).__name__})") from None

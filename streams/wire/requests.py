@@ -1,4 +1,4 @@
-"""ProvisioningRequest records → the model, and what is wrong with one that can be read but not run."""
+"""ProvisioningRequest records ↔ the model, and what is wrong with one that can be read but not run."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -95,7 +95,59 @@ def refusal_of(request: Request) -> RequestRefused | None:
         return RequestRefused(
             "BAD_ACCOUNT_ID", "awsAccountId must be the 12 digits of an AWS account, leading zeros included, or null"
         )
+    if not request.user_name.strip():
+        return RequestRefused("MISSING_USER_NAME", "userName is empty: say whose account is meant")
     return None
+
+
+def from_request(request: Request) -> dict[str, Any]:
+    """What a producer publishes for this request. Of an UnsupportedOperation only the envelope is known."""
+    return {
+        "requestId": request.request_id,
+        "operation": request.operation.value,
+        "awsAccountId": request.aws_account_id,
+        "userName": request.user_name,
+        "expectedUserId": request.expected_user_id,
+        **_from_body(request.body),
+        "dryRun": request.dry_run,
+        "planHash": request.plan_hash,
+        "resumes": request.resumes,
+        "notAfter": request.not_after,
+        "requestedBy": from_requested_by(request.requested_by),
+        "approval": from_approval(request.approval),
+        "requestedAt": request.requested_at,
+    }
+
+
+def _from_body(body: Body) -> dict[str, Any]:
+    match body:
+        case CreateAccount():
+            return {
+                "attributes": _from_attributes(body.attributes),
+                "tags": {"set": dict(body.tags), "remove": []},
+                "entitlements": _from_entitlements(body.entitlements),
+                "credential": body.credential,
+            }
+        case UpdateAccount():
+            return {
+                "attributes": _from_attributes(body.attributes),
+                "tags": {"set": dict(body.tags), "remove": list(body.remove_tags)},
+                "newUserName": body.new_user_name,
+            }
+        case EnableAccount() | ResetPassword():
+            return {"credential": body.credential}
+        case GrantEntitlements() | RevokeEntitlements() | SetEntitlements():
+            return {"entitlements": _from_entitlements(body.entitlements)}
+        case DeleteAccount() | DisableAccount() | UnsupportedOperation():
+            return {}
+
+
+def _from_attributes(values: Mapping[str, AttributeValue]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _from_entitlements(entitlements: tuple[Entitlement, ...]) -> list[dict[str, Any]]:
+    return [{"type": e.type.value, "name": e.name, "document": e.document} for e in entitlements]
 
 
 def _attributes(values: Mapping[str, Any]) -> dict[str, AttributeValue]:
@@ -110,5 +162,13 @@ def _requested_by(value: Mapping[str, Any] | None) -> RequestedBy | None:
     return RequestedBy(value["system"], value["user"]) if value else None
 
 
+def from_requested_by(value: RequestedBy | None) -> dict[str, Any] | None:
+    return {"system": value.system, "user": value.user} if value else None
+
+
 def _approval(value: Mapping[str, Any] | None) -> Approval | None:
     return Approval(value["ticket"], value["approver"]) if value else None
+
+
+def from_approval(value: Approval | None) -> dict[str, Any] | None:
+    return {"ticket": value.ticket, "approver": value.approver} if value else None

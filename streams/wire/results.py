@@ -3,7 +3,6 @@
 from typing import Any
 
 from connector.model.iam import AccountRecord
-from connector.model.requests import Approval, RequestedBy
 from connector.model.results import (
     AccountChange,
     AccountSummary,
@@ -14,6 +13,7 @@ from connector.model.results import (
 )
 
 from .accounts import from_record
+from .requests import from_approval, from_requested_by
 
 REPLY, AUDIT, CHANGE = "ProvisioningReply", "AuditEvent", "AccountChange"
 
@@ -92,14 +92,6 @@ def from_audit(audit: AuditRecord) -> dict[str, Any]:
         "attempts": audit.attempts,
         "origin": audit.origin,
     }
-
-
-def from_requested_by(value: RequestedBy | None) -> dict[str, Any] | None:
-    return {"system": value.system, "user": value.user} if value else None
-
-
-def from_approval(value: Approval | None) -> dict[str, Any] | None:
-    return {"ticket": value.ticket, "approver": value.approver} if value else None
 
 
 def from_change(change: AccountChange, *, whole: bool = True) -> dict[str, Any]:

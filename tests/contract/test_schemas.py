@@ -98,6 +98,20 @@ def test_there_is_no_schema_that_nobody_reads():
     assert {topic.schema for topic in TOPICS if topic.schema} == set(schemas.NAMES)
 
 
+def test_no_item_of_an_array_is_empty_on_the_wire():
+    """A few bytes could claim any number of such items, and a reader would make them all."""
+    arrays = [
+        (where, kind["items"])
+        for where, part in all_parts()
+        for kind in (part.get("type") if isinstance(part.get("type"), list) else [part.get("type")])
+        if isinstance(kind, dict) and kind["type"] == "array"
+    ]
+    assert arrays
+    assert [
+        where for where, items in arrays if items == "null" or (isinstance(items, dict) and items.get("fields") == [])
+    ] == []
+
+
 # -- the model -----------------------------------------------------------------------------------------------------
 
 
@@ -155,8 +169,31 @@ def defaults(text):
     return {where: part["default"] for where, part in parts(text) if "default" in part}
 
 
+def meanings(text):
+    """Of every field what the checker takes no notice of: the kind of its times, and whether it is text or bytes."""
+    return {
+        where: set(_meanings(part["type"])) for where, part in parts(text) if "name" in part and "symbols" not in part
+    }
+
+
+def _meanings(kind):
+    match kind:
+        case list():
+            for branch in kind:
+                yield from _meanings(branch)
+        case {"type": "array", "items": inner} | {"type": "map", "values": inner}:
+            yield from _meanings(inner)
+        case {"logicalType": logical}:
+            yield logical
+        case "string" | "bytes":
+            yield kind
+
+
 def full_transitive(texts):
-    """What is wrong with a history of versions: each must read each, and a default never changes."""
+    """What is wrong with a history of versions: each must read each, and neither a default nor a meaning changes.
+
+    A time in another unit is read without a word as another time: even the fingerprints are the same.
+    """
     wrong = [
         f"{i + 1} cannot read {j + 1}: {why}"
         for i, reader in enumerate(texts)
@@ -168,6 +205,8 @@ def full_transitive(texts):
         wrong += [
             f"{number} changes the default of {w}" for w, d in defaults(other).items() if w in was and was[w] != d
         ]
+        meant = meanings(one)
+        wrong += [f"{number} changes the meaning of {w}" for w, m in meanings(other).items() if meant.get(w, m) != m]
     return wrong
 
 
@@ -219,9 +258,25 @@ def test_what_may_change(text):
         changed(userName=member("name", "string")),
         changed(awsAccountId=member("awsAccountId", "string")),
         changed(dryRun=member("dryRun", "boolean", default=True)),
+        changed(userName=member("userName", "bytes")),
+        changed(
+            notAfter=member("notAfter", ["null", {"type": "long", "logicalType": "timestamp-micros"}], default=None)
+        ),
+        changed(notAfter=member("notAfter", ["null", "long"], default=None)),
         {**REQUEST, "name": "Request"},
     ],
-    ids=["required comes", "required goes", "another type", "renamed", "null goes", "another default", "another name"],
+    ids=[
+        "required comes",
+        "required goes",
+        "another type",
+        "renamed",
+        "null goes",
+        "another default",
+        "text is bytes",
+        "another kind of time",
+        "no time",
+        "another name",
+    ],
 )
 def test_a_change_that_breaks_somebody_is_found(text):
     assert full_transitive([REQUEST, text]) != []

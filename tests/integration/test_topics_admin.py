@@ -166,6 +166,20 @@ async def test_partitions_that_were_added_are_found(settings):
     assert str(problem).startswith(f"{name}: has 6 partitions where {settings.topic_prefix}.requests has 4; drain all")
 
 
+async def test_partitions_that_were_added_to_all_are_found(settings):
+    """All agree with each other; only the settings remember that a user's records went elsewhere."""
+    await create_topics(settings)
+    names = TopicNames(settings.topic_prefix)
+    async with kafkas_admin(settings.bootstrap_servers) as client:
+        await client.create_partitions(
+            {names.of(topic.name): NewPartitions(6) for topic in PRESENT if topic.co_partitioned}
+        )
+    problem = await only_problem(settings, "IDHUB_AWS_PARTITIONS is 4")
+    assert str(problem).startswith(f"{names.requests}: has 6 partitions and IDHUB_AWS_PARTITIONS is 4; ")
+    assert "set IDHUB_AWS_PARTITIONS=6" in problem.mend
+    assert await check_topics(settings.model_copy(update={"partitions": 6})) == []
+
+
 WRONG = [
     ("accounts", "cleanup.policy", "delete", "compact"),
     ("ledger", "cleanup.policy", "delete", "compact,delete"),

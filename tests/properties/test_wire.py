@@ -1,6 +1,7 @@
 """Bytes ↔ records ↔ the model, for whatever hypothesis thinks of."""
 
 from dataclasses import fields as members
+from dataclasses import replace
 from enum import Enum
 
 import pytest
@@ -190,6 +191,19 @@ def test_every_readable_request_becomes_one_of_the_model(fields):
     request = requests.to_request(fields)
     assert request.request_id == fields["requestId"]
     assert request.content_hash == requests.hash_of(fields)
+
+
+@given(records.fields_of(requests.NAME))
+def test_what_a_producer_of_ours_publishes_is_the_request_it_has(fields):
+    """Only what its operation has no use for is left out."""
+    request = requests.to_request(fields)
+    published = decode_record(encode_record(requests.NAME, requests.from_request(request)))[1]
+    assert replace(requests.to_request(published), content_hash=request.content_hash) == request
+    assert {name for name in published if published[name] != fields[name]} <= UNUSED
+
+
+UNUSED = {"newUserName", "attributes", "entitlements", "tags", "credential"}
+"""Fields of a request that some operations do not look at."""
 
 
 def hash_of(fields):

@@ -63,6 +63,12 @@ def test_what_one_owner_holds_is_partitioned_alike():
     assert alike == {"requests", "refreshes", "accounts", "entitlements", "ledger", "parked"}
 
 
+@pytest.mark.parametrize("name", ["accounts", "ledger"])
+def test_no_workers_clock_decides_over_what_is_asked_for_by_time_or_kept_by_age(name):
+    """Accounts are served by the time of their append; a ledger entry must not go before its request."""
+    assert BY_NAME[name].config["message.timestamp.type"] == "LogAppendTime"
+
+
 def test_requests_are_kept_by_the_brokers_clock():
     assert BY_NAME["requests"].config["message.timestamp.type"] == "LogAppendTime"
 

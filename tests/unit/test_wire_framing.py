@@ -1,5 +1,7 @@
 """Avro's single-object encoding, written by us and read as anybody's."""
 
+import traceback
+
 import pytest
 
 from streams.wire import decode_record, encode_record, schemas
@@ -69,9 +71,12 @@ def test_what_is_not_given_has_its_default():
     ("wrong", "said"),
     [
         ({"userName": None}, "userName"),
-        ({"operation": "NOPE"}, "NOPE"),
+        ({"operation": "NOPE"}, "operation"),
         ({"entitelments": []}, "entitelments"),
-        ({"requestedBy": {"system": "x", "usr": "y"}}, "usr"),
+        ({"requestedBy": {"system": "x", "usr": "y"}}, "a field too many"),
+        ({"requestedBy": {"system": 1, "user": "bob@example.com"}}, "RequestedBy.system"),
+        ({"entitlements": [{"type": "GROUP"}]}, "Entitlement.name"),
+        ({"userName": "\ud800"}, "Unicode"),
         ({"attributes": {"a": 5}}, "attributes"),
         ({"userName": 5}, "userName"),
     ],
@@ -79,6 +84,22 @@ def test_what_is_not_given_has_its_default():
 def test_fields_that_do_not_fit_are_refused_and_named(wrong, said):
     with pytest.raises(ValueError, match=rf"^not a ProvisioningRequest: .*{said}"):
         encode_record("ProvisioningRequest", {**SMALLEST, **wrong})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"attributes": {"mail": "bob@example.com", "phone": 5}},
+        {"requestedBy": {"system": 1, "user": "bob@example.com"}},
+        {"userName": b"bob@example.com"},
+        {"credential": ["bob@example.com"]},
+    ],
+)
+def test_what_does_not_fit_is_never_quoted(wrong):
+    """The worker logs what nobody foresaw with its traceback; a person's data is not to be in it."""
+    with pytest.raises(ValueError, match="not a ProvisioningRequest") as error:
+        encode_record("ProvisioningRequest", {**SMALLEST, **wrong})
+    assert "bob" not in "".join(traceback.format_exception(error.value))
 
 
 def test_a_missing_field_without_a_default_is_refused():

@@ -117,3 +117,10 @@ def test_an_account_that_is_not_twelve_digits_is_refused(account):
 
 def test_no_account_means_the_connectors_own():
     assert refusal_of(to_request(decoded(awsAccountId=None))) is None
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t\n"])
+def test_a_request_for_nobody_is_refused(name):
+    refusal = refusal_of(to_request(decoded(userName=name)))
+    assert refusal is not None
+    assert refusal.code == "MISSING_USER_NAME"
